@@ -1,0 +1,138 @@
+"""A profile: one account at one site in one organisation, by name.  Frozen values, no I/O.
+
+``settings.py`` makes profiles; everything below it only reads them.  A profile never holds a
+password: it holds *where the password comes from*, and the signer alone goes and looks.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+PROFILE_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+DEFAULT_PROFILE = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSource:
+    """Where a secret comes from.
+
+    ``value``: it came by environment and is held until the signer gets it; ``file``: a path;
+    ``command``: words to run without a shell, the first line of the output is the secret.
+    ``name`` is the setting, for error messages.
+    """
+
+    kind: Literal["value", "file", "command"]
+    name: str
+    value: str = field(default="", repr=False)
+    path: str = ""
+    argv: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "value": self.value,
+            "path": self.path,
+            "argv": list(self.argv),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> SecretSource:
+        return cls(
+            kind=data["kind"],
+            name=data["name"],
+            value=data.get("value", ""),
+            path=data.get("path", ""),
+            argv=tuple(data.get("argv", ())),
+        )
+
+    def where(self) -> str:
+        """For a person: where this comes from, never what it is."""
+        if self.kind == "file":
+            return f"file {self.path}"
+        if self.kind == "command":
+            return f"command {self.argv[0]}"
+        return f"environment ({self.name})"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What must be known of a web site.  Paths begin with ``/`` and may carry a query.
+
+    ``whoami_identity`` and ``whoami_organization`` are JSON pointers (RFC 6901) into the answer
+    to ``whoami_path``.
+    """
+
+    origin: str
+    sign_in_url: str
+    probe_path: str
+    probe_denied_text: str | None = None
+    sign_out_path: str | None = None
+    whoami_path: str | None = None
+    whoami_identity: str | None = None
+    whoami_organization: str | None = None
+    switch_org_body: str = ""
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.origin).hostname or ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file that always holds the current session, in one of the printable formats."""
+
+    format: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One account at one site.  Durations in seconds; None means "not said"."""
+
+    name: str
+    site: Site
+    provider: str | None = None
+    identity_origins: tuple[str, ...] = ()
+    username: str | None = None
+    password: SecretSource | None = None
+    totp: SecretSource | None = None
+    organization: str | None = None
+    session_cookie: str | None = None
+    refresh_every_s: float | None = None
+    max_age_s: float | None = None
+    submits_per_hour: int = 3
+    submits_per_day: int = 30
+    sign_in_timeout_s: float = 120.0
+    files: tuple[KeptFile, ...] = ()
+
+
+def origin_of(url: str) -> str | None:
+    """``https://host:port`` of a URL in the one spelling in which origins are compared.
+
+    Lower case, no default port, no user info (a URL with one has no origin: it is a trick).
+    None for anything that is not http or https.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        return None
+    host = parts.hostname.lower()
+    if ":" in host:
+        host = f"[{host}]"
+    default = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{host}" + (f":{port}" if port and port != default else "")
+
+
+def is_loopback(host: str) -> bool:
+    """Names and addresses that never leave the machine (RFC 6761 for ``.localhost``)."""
+    host = host.lower().strip("[]")
+    if host == "localhost" or host.endswith(".localhost") or host == "::1":
+        return True
+    return bool(re.fullmatch(r"127\.\d{1,3}\.\d{1,3}\.\d{1,3}", host))
