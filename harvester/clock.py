@@ -7,6 +7,7 @@ asyncio uses stops during suspend.
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -44,3 +45,23 @@ def parse_rfc3339(text: str | None) -> float | None:
     if text is None:
         return None
     return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+
+
+_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(s|m|h|d)")
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def parse_duration(text: str) -> float:
+    """``90s``, ``15m``, ``12h`` or ``7d`` in seconds; ValueError for anything else."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None:
+        raise ValueError("not a duration")
+    return float(found[1]) * _UNIT_S[found[2]]
+
+
+def as_duration(seconds: float) -> str:
+    """The opposite of ``parse_duration``, in the largest unit that needs no fraction."""
+    for unit in ("d", "h", "m"):
+        if seconds >= _UNIT_S[unit] and seconds % _UNIT_S[unit] == 0:
+            return f"{int(seconds // _UNIT_S[unit])}{unit}"
+    return f"{seconds:g}s"

@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
+from harvester.errors import HarvesterError
+
 ExpiresKind = Literal["declared", "learned", "unknown"]
 
 # RFC 6265: a cookie's name is a token, its value is printable ASCII without `"`, `,`, `;`, `\`.
@@ -95,7 +97,9 @@ class Session:
     ``cookies`` are the ones the site needs, found by experiment: only they are served.
     ``jar`` is every cookie the site set; the browser needs it to renew, nobody else sees it.
     ``generation`` counts the sessions stored for this profile; it never goes back.
-    Times are seconds since 1970.  ``confidence`` (0 to 1) belongs to ``expires_at``.
+    Times are seconds since 1970.  ``renewed_at`` is when the present end was learned: the time
+    of capture, or of the last touch that lengthened it.  ``confidence`` (0 to 1) belongs to
+    ``expires_at``.
     """
 
     profile: str
@@ -105,6 +109,7 @@ class Session:
     jar: tuple[Cookie, ...] = field(repr=False)
     obtained_at: float
     proved_at: float
+    renewed_at: float
     expires_at: float | None = None
     expires_kind: ExpiresKind = "unknown"
     confidence: float = 0.0
@@ -127,6 +132,7 @@ class Session:
             "jar": [cookie.as_dict() for cookie in self.jar],
             "obtained_at": self.obtained_at,
             "proved_at": self.proved_at,
+            "renewed_at": self.renewed_at,
             "expires_at": self.expires_at,
             "expires_kind": self.expires_kind,
             "confidence": self.confidence,
@@ -150,6 +156,7 @@ class Session:
             jar=tuple(Cookie.from_dict(one) for one in data.get("jar", [])),
             obtained_at=float(data["obtained_at"]),
             proved_at=float(data["proved_at"]),
+            renewed_at=float(data.get("renewed_at", data["obtained_at"])),
             expires_at=None if expires is None else float(expires),
             expires_kind=data.get("expires_kind", "unknown"),
             confidence=float(data.get("confidence", 0.0)),
@@ -168,12 +175,13 @@ class Served:
     """A session as it is handed to a caller, with what the caller should know about it.
 
     ``stale`` is true when a refresh was wanted and could not be had: the session is the last
-    good one.  ``verdict`` answers a report and is None otherwise; ``probed_s_ago`` is the age of
-    the probe behind an ``alive`` that was not made now.
+    good one, and ``error`` says why.  ``verdict`` answers a report and is None otherwise;
+    ``probed_s_ago`` is the age of the probe behind an ``alive`` that was not made now.
     """
 
     session: Session
     stale: bool = False
+    error: HarvesterError | None = None
     min_valid_met: bool = True
     verdict: Verdict | None = None
     probed_s_ago: float | None = None

@@ -51,6 +51,8 @@ def session_object(served: Served) -> dict[str, Any]:
         shown["verdict"] = served.verdict
     if served.probed_s_ago is not None:
         shown["probed_s_ago"] = round(served.probed_s_ago, 1)
+    if served.error is not None:
+        shown["error"] = served.error.as_dict()
     return shown
 
 

@@ -1,0 +1,141 @@
+"""The command ``harvester``: the fast way for `token`, everything else through ``cli/``.
+
+A shell loop calls ``harvester token`` thousands of times.  With a daemon the whole answer is one
+round trip, so the plain forms of that command are read by hand and answered with the standard
+library: no click, no settings, no file is read.  Whatever is unusual goes the long way, which
+knows everything that this knows.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from harvester.client import Client
+from harvester.errors import HarvesterError, NoDaemon, Usage
+
+# As wire.FORMATS, which is not imported here: it would double the time that the command takes.
+# A test holds the two together.
+FORMATS = frozenset(
+    {"value", "cookie", "header", "json", "env", "curl", "netscape", "storage-state"}
+)
+# A whole sign-in is 120 s at most, unless set otherwise; the contract's most is 300.
+TOKEN_WAIT_S = 300.0
+
+_VALUED = {
+    "--profile": "profile",
+    "--socket": "socket",
+    "--origin": "origin",
+    "--min-valid": "min_valid",
+    "--format": "format",
+}
+_PLAIN = {"--json": "json", "--quiet": "quiet", "-q": "quiet"}
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    args = sys.argv[1:] if args is None else args
+    asked = plain_token(args)
+    if asked is not None:
+        try:
+            return _fast_token(asked, os.environ)
+        except NoDaemon:
+            pass  # nobody serves: the long way looks into the store
+        except KeyboardInterrupt:
+            return 130
+    from harvester.cli.app import run
+
+    return run(list(args))
+
+
+def plain_token(args: Sequence[str]) -> dict[str, str] | None:
+    """The options of a plain ``token`` command, or None for anything else.
+
+    Every option takes part at most once, as people write it; all else is the long way's.
+    """
+    found: dict[str, str] = {}
+    command = False
+    words = iter(args)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if word == "token" and not command:
+            command = True
+            continue
+        if word in _PLAIN:
+            key, value = _PLAIN[word], "yes"
+        elif name in _VALUED:
+            key = _VALUED[name]
+            value = value if equals else next(words, "")
+        else:
+            return None
+        # An option of `token` in front of it is a mistake that the long way explains.
+        if key in found or not value or (not command and key in ("min_valid", "format")):
+            return None
+        found[key] = value
+    if not command or found.get("format", "cookie") not in FORMATS:
+        return None
+    return found
+
+
+def _fast_token(asked: Mapping[str, str], environ: Mapping[str, str]) -> int:
+    as_json = "json" in asked
+    try:
+        min_valid_s = 0.0
+        if "min_valid" in asked:
+            min_valid_s = _seconds(asked["min_valid"])
+        profile = asked.get("profile") or environ.get("HARVESTER_PROFILE") or "default"
+        client = Client(asked.get("socket"), environ=environ)
+        text, warnings = client.token(
+            profile,
+            min_valid_s=min_valid_s,
+            form="json" if as_json else asked.get("format", "cookie"),
+            origin=_named_origin(profile, asked.get("origin"), environ),
+            wait_s=TOKEN_WAIT_S,
+        )
+    except NoDaemon:
+        raise
+    except HarvesterError as error:
+        from harvester.cli.telling import tell
+
+        return tell(error, as_json=as_json)
+    if warnings and "quiet" not in asked:
+        from harvester.cli.telling import warn
+
+        warn(warnings)
+    return put(text)
+
+
+def _seconds(text: str) -> float:
+    from harvester.clock import parse_duration
+
+    try:
+        return parse_duration(text)
+    except ValueError:
+        wrong = Usage("--min-valid is no duration", hint="write it like 90s, 15m, 12h or 7d")
+    raise wrong
+
+
+def _named_origin(profile: str, flag: str | None, environ: Mapping[str, str]) -> str | None:
+    """The origin that the caller's flag or environment names for this profile."""
+    variable = "HARVESTER_PROFILES__" + profile.upper().replace("-", "_") + "__ORIGIN"
+    named = flag or environ.get(variable)
+    if not named and profile == "default":
+        named = environ.get("HARVESTER_ORIGIN")
+    return named.strip() if named and named.strip() else None
+
+
+def put(text: str) -> int:
+    """The one thing that goes to standard output."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader went away.  Without this the interpreter complains again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,145 @@
+"""Puts the parts together: settings in, a house full of keepers out.
+
+The same parts run for ever (``daemon.py``) or once (``oneshot.py``); nothing here knows which.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from harvester import __version__
+from harvester.climb import Climber
+from harvester.clock import Clock, SystemClock, rfc3339
+from harvester.errors import UnknownProfile
+from harvester.held import Held
+from harvester.keeper import Keeper
+from harvester.log import event
+from harvester.outlets.files import Files
+from harvester.overseer import Step
+from harvester.probe import SiteClient
+from harvester.profile import Profile, SecretSource
+from harvester.records import Records
+from harvester.session import Served
+from harvester.settings import Process, Settings
+from harvester.signer import Signer
+from harvester.staging import Staging
+from harvester.status import whole_status
+from harvester.vault import keys
+from harvester.vault.directory import DirectoryStore, prepare
+from harvester.vault.seal import Seal
+
+
+def nobody_watches(profile: str, step: Step) -> None:
+    """Takes no notice of a sign-in's steps."""
+
+
+class House:
+    """All keepers of one process, over one store.  Use as an async context manager."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        names: Iterable[str] | None = None,
+        on_step: Callable[[str, Step], None] = nobody_watches,
+        clock: Clock | None = None,
+    ) -> None:
+        """``names`` are the profiles to open, all by default."""
+        self._settings = settings
+        self._clock = SystemClock() if clock is None else clock
+        self._on_step = on_step
+        self._started_at = self._clock.wall_s()
+        self._signer = Signer()
+        self._clients: list[SiteClient] = []
+        self._keepers: dict[str, Keeper] = {}
+        self._names = tuple(settings.profiles if names is None else names)
+        self.socket: str | None = None
+
+    async def __aenter__(self) -> House:
+        store, key = open_store(self._settings.process)
+        for name in self._names:
+            keeper = self._build(self._settings.profile(name), store, key)
+            await keeper.start()
+            self._keepers[name] = keeper
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for keeper in self._keepers.values():
+            await keeper.close()
+        await self._signer.close()
+        for client in self._clients:
+            await client.close()
+
+    def keeper(self, name: str) -> Keeper:
+        """Raises UnknownProfile."""
+        try:
+            return self._keepers[name]
+        except KeyError:
+            raise UnknownProfile(
+                f"there is no profile {name!r}",
+                hint="profiles: " + ", ".join(sorted(self._keepers)),
+            ) from None
+
+    def keepers(self) -> Sequence[Keeper]:
+        return tuple(self._keepers.values())
+
+    def status(self) -> dict[str, Any]:
+        return whole_status(
+            self._keepers.values(),
+            self._clock.wall_s(),
+            harvester=__version__,
+            pid=os.getpid(),
+            started_at=rfc3339(self._started_at),
+            socket=self.socket,
+        )
+
+    def _build(self, profile: Profile, store: DirectoryStore, key: SecretSource) -> Keeper:
+        process = self._settings.process
+        client = SiteClient(
+            profile.site,
+            clock=self._clock,
+            https_proxy=process.https_proxy,
+            ca_file=process.ca_file,
+        )
+        self._clients.append(client)
+        records = Records(store, profile.name)
+        staging = Staging(profile, client, self._clock)
+        files = Files(profile)
+
+        async def publish(served: Served) -> None:
+            files.publish(served)
+
+        climber = Climber(
+            profile,
+            records=records,
+            staging=staging,
+            signer=self._signer,
+            clock=self._clock,
+            key=key,
+            browser=process.browser,
+            on_step=lambda step: self._on_step(profile.name, step),
+        )
+        return Keeper(
+            profile,
+            held=Held(profile, records=records, clock=self._clock, publish=publish),
+            climber=climber,
+            staging=staging,
+            records=records,
+            clock=self._clock,
+        )
+
+
+def open_store(process: Process) -> tuple[DirectoryStore, SecretSource]:
+    """The store, and where its key comes from (for the signer).  Raises StoreError, KeyWrong."""
+    prepare(process.store)
+    store = DirectoryStore(process.store)
+    ring, warnings = keys.load(process.key, process.store, may_create=not store.has_records())
+    for warning in warnings:
+        event("key.warning", level=logging.WARNING, why=warning)
+    key = process.key or SecretSource(
+        "file", "HARVESTER_KEY", path=str(process.store.absolute() / "key")
+    )
+    return DirectoryStore(process.store, Seal(ring)), key

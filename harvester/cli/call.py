@@ -1,0 +1,154 @@
+"""One call of the command: its global flags, and the doors that commands go through.
+
+Owns where flags end and work begins: settings are read once, the daemon is looked for, and where
+none runs the same parts are run once.  Knows no command.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import click
+
+from harvester.__main__ import put
+from harvester.cli.progress import Progress
+from harvester.client import Client
+from harvester.session import Served
+from harvester.settings import Settings, load
+
+# A sign-in through the daemon: the contract's longest wait, since a person or a CI job is waiting.
+SIGN_IN_WAIT_S = 300.0
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Once(Protocol):
+    """The work of a command where no daemon runs (see ``harvester.oneshot``)."""
+
+    async def token(self, name: str, *, min_valid_s: float, sign_in: bool) -> Served: ...
+    async def login(self, name: str) -> Served: ...
+    async def refresh(self, name: str, *, hard: bool) -> Served: ...
+    async def logout(self, name: str) -> dict[str, Any]: ...
+    async def unlock(self, name: str, *, force: bool) -> dict[str, Any]: ...
+    async def status(self) -> dict[str, Any]: ...
+
+
+OnStep = Callable[[Mapping[str, Any]], None]
+OnceMaker = Callable[[Settings, OnStep], AbstractAsyncContextManager[Once]]
+
+
+def _real_once(settings: Settings, on_step: OnStep) -> AbstractAsyncContextManager[Once]:
+    from harvester.oneshot import OneShot  # pulls in the engine: only where it is needed
+
+    return OneShot(settings, on_step=on_step)
+
+
+@dataclass(slots=True)
+class Call:
+    """The global flags as given, before or after the command's name."""
+
+    once_maker: OnceMaker = _real_once
+    profile: str | None = None
+    config: str | None = None
+    env_file: str | None = None
+    socket: str | None = None
+    origin: str | None = None
+    json: bool = False
+    quiet: bool = False
+    verbose: int = 0
+    _settings: Settings | None = field(default=None, repr=False)
+
+    def settings(self, *, serving: bool = False) -> Settings:
+        """Raises ConfigInvalid and its kin."""
+        if self._settings is None:
+            flags = {"profile": self.profile, "origin": self.origin, "socket": self.socket}
+            self._settings = load(
+                flags, config=self.config, env_file=self.env_file, serving=serving
+            )
+        return self._settings
+
+    def profile_name(self) -> str:
+        """The chosen profile.  Raises UnknownProfile."""
+        settings = self.settings()
+        return settings.profile(settings.selected).name
+
+    def named_origin(self) -> str | None:
+        """The chosen profile's origin where a flag or the environment names it, else None."""
+        settings = self.settings()
+        name = f"profiles.{self.profile_name()}.origin"
+        named = any(
+            shown.name == name and shown.where.startswith(("flag", "environment"))
+            for shown in settings.sources
+        )
+        return settings.profile(settings.selected).site.origin if named else None
+
+    def client(self) -> Client:
+        settings = self.settings()
+        return Client(settings.process.socket, store=settings.process.store)
+
+    def once(self, work: Callable[[Once], Awaitable[T]]) -> T:
+        """Do the work in this process, showing the steps of a sign-in."""
+        from harvester.log import configure
+        from harvester.process import harden
+
+        settings = self.settings()
+        harden()
+        # Only what a person must hear: the steps are shown, and the log is the daemon's business.
+        level = ("warning", "info", "debug")[min(self.verbose, 2)]
+        configure("error" if self.quiet else level, settings.process.log_format)
+
+        async def whole() -> T:
+            with Progress(quiet=self.quiet) as progress:
+                async with self.once_maker(settings, progress.step) as once:
+                    return await work(once)
+
+        return asyncio.run(whole())
+
+    def waiting(self, what: str) -> Progress:
+        """Shows that the daemon was asked and has not answered yet."""
+        return Progress(quiet=self.quiet, what=what)
+
+    def say(self, line: str) -> None:
+        """A line for a person, beside the value."""
+        if not self.quiet:
+            sys.stderr.write(f"harvester: {line}\n")
+            sys.stderr.flush()
+
+    def put_json(self, value: Any) -> int:
+        return put(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def _keep(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+    if value and param.name:
+        setattr(ctx.ensure_object(Call), param.name, value)
+
+
+def global_options(command: F) -> F:
+    """The global flags, which may stand before and after the command's name."""
+    for option in reversed(
+        (
+            click.option("--profile", metavar="NAME", help="The account; HARVESTER_PROFILE."),
+            click.option("--config", metavar="FILE", help="This config.toml and no other."),
+            click.option("--env-file", metavar="FILE", help="Also read settings from this file."),
+            click.option("--socket", metavar="PATH", help="The daemon's socket."),
+            click.option("--origin", metavar="URL", help="The site's origin."),
+            click.option("--json", is_flag=True, help="JSON on standard output, errors too."),
+            click.option("--quiet", "-q", is_flag=True, help="No progress, no warnings."),
+            click.option("--verbose", "-v", count=True, help="Say more; -vv still more."),
+        )
+    ):
+        option(command)
+    for parameter in getattr(command, "__click_params__", []):
+        if parameter.name in Call.__slots__ and parameter.callback is None:
+            parameter.callback, parameter.expose_value = _keep, False
+    return command
+
+
+pass_call = click.make_pass_decorator(Call)

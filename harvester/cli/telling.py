@@ -1,0 +1,56 @@
+"""How errors and warnings reach the caller: two lines on standard error, or one JSON object.
+
+Standard library only: the fast command uses it.  Decides no exit code (the error does).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import traceback
+from collections.abc import Iterable
+
+from harvester.errors import Bug, HarvesterError
+
+# A message may list all profiles or origins; more than this is a page pasted into an error.
+_MESSAGE_LIMIT = 2000
+
+
+def tell(error: HarvesterError, *, as_json: bool) -> int:
+    """Show the error; returns its exit code."""
+    from harvester.redact import clean  # costs time that only a failure should pay
+
+    if as_json:
+        sys.stdout.write(json.dumps({"error": error.as_dict()}, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+        return error.exit_code
+    lines = [f"harvester: {clean(error.message, _MESSAGE_LIMIT)}"]
+    if error.hint:
+        lines.append(f"  hint: {clean(error.hint, _MESSAGE_LIMIT)}")
+    if error.retry_after_s is not None:
+        lines.append(f"  again in: {max(1, round(error.retry_after_s))} s")
+    _say(lines)
+    return error.exit_code
+
+
+def warn(warnings: Iterable[str]) -> None:
+    from harvester.redact import clean
+
+    _say(f"harvester: warning: {clean(warning, _MESSAGE_LIMIT)}" for warning in warnings)
+
+
+def bug(error: BaseException, *, as_json: bool, with_frames: bool) -> int:
+    """An exception that nobody expected.  Its text is never shown: it may hold a secret."""
+    if with_frames:
+        _say(line.rstrip("\n") for line in traceback.format_tb(error.__traceback__))
+    told = Bug(
+        f"an unexpected {type(error).__name__}",
+        hint="this is a mistake in harvester; `harvester -vv ...` shows where, without secrets",
+    )
+    return tell(told, as_json=as_json)
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        sys.stderr.write(line + "\n")
+    sys.stderr.flush()

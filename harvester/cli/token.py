@@ -1,0 +1,84 @@
+"""`harvester token`: print a live session, and nothing else on standard output."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harvester import wire
+from harvester.__main__ import TOKEN_WAIT_S, put
+from harvester.cli.call import Call, global_options, pass_call
+from harvester.cli.telling import warn
+from harvester.client import warnings_of
+from harvester.clock import parse_duration
+from harvester.errors import Bug, NoDaemon, SignInForbidden, TimedOut
+from harvester.vault.durable import Disk
+
+
+class Duration(click.ParamType):
+    """``90s``, ``15m``, ``12h``, ``7d``."""
+
+    name = "duration"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            return parse_duration(str(value))
+        except ValueError:
+            self.fail("is no duration: write it like 90s, 15m, 12h or 7d", param, ctx)
+
+
+@click.command("token")
+@click.option(
+    "--min-valid", type=Duration(), default="0s", metavar="TIME",
+    help="Refresh first if it would end sooner than this (90s, 15m, 12h).",
+)  # fmt: skip
+@click.option(
+    "--format", "form", type=click.Choice(list(wire.FORMATS)), default=wire.DEFAULT_FORMAT,
+    show_default=True, help="How to print it.",
+)  # fmt: skip
+@click.option("--output", metavar="FILE", help="Write it to this file (0600), whole or not at all.")
+@click.option("--no-sign-in", is_flag=True, help="Rather fail than sign in.")
+@global_options
+@pass_call
+def command(call: Call, min_valid: float, form: str, output: str | None, no_sign_in: bool) -> int:
+    """Print a live session: from the daemon, else from the store, else by signing in."""
+    form = "json" if call.json else form
+    name = call.profile_name()
+    try:
+        text, warnings = _from_daemon(call, name, min_valid, form, sign_in=not no_sign_in)
+    except NoDaemon:
+        served = call.once(
+            lambda once: once.token(name, min_valid_s=min_valid, sign_in=not no_sign_in)
+        )
+        text = wire.printable(served, form)
+        warnings = warnings_of(wire.session_object(served))
+    if not text:
+        raise Bug("there is a session, but nothing to print", hint="try --format cookie")
+    if warnings and not call.quiet:
+        warn(warnings)
+    if output is None or output == "-":
+        return put(text)
+    path = Path(output).expanduser().absolute()
+    Disk().write_atomic(path.parent, path.name, (text + "\n").encode())
+    return 0
+
+
+def _from_daemon(
+    call: Call, name: str, min_valid_s: float, form: str, *, sign_in: bool
+) -> tuple[str, list[str]]:
+    # Without waiting the daemon gives what it has in memory, which needs no sign-in of ours.
+    wait_s = TOKEN_WAIT_S if sign_in else 0.0
+    try:
+        return call.client().token(
+            name, min_valid_s=min_valid_s, form=form, origin=call.named_origin(), wait_s=wait_s
+        )
+    except TimedOut:
+        if sign_in:
+            raise
+    raise SignInForbidden(
+        "the daemon has no live session now, and --no-sign-in forbids to wait for a sign-in",
+        hint="leave out --no-sign-in, or see `harvester status`",
+    )

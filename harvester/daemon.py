@@ -1,0 +1,64 @@
+"""The daemon: listens first, then gets a session for every profile, and keeps them alive.
+
+It ends only for faults of its own; a profile that needs a person does not end it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+
+from harvester import paths
+from harvester.assembly import House
+from harvester.log import configure, event
+from harvester.outlets.api import Api
+from harvester.outlets.listen import Listener
+from harvester.process import harden
+from harvester.settings import Settings
+from harvester.timer import Timer
+
+# A stop is promised within 10 s; open requests get this much of it to be answered.
+GRACE_S = 2.0
+
+
+async def serve(settings: Settings) -> int:
+    """Run until TERM, INT or HUP.  Raises HarvesterError for faults at the start."""
+    harden()
+    process = settings.process
+    configure(process.log_level, process.log_format)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stop.set)
+    path = paths.socket_to_bind(process.socket, process.store, os.environ)
+    house = House(settings)
+    with Listener(path, allow_uids=process.allow_uids) as sock:
+        async with house:
+            house.socket = str(path)
+            api = Api(house, allow_uids=process.allow_uids)
+            await api.start(sock)
+            timer = _timer(house)
+            event("daemon.started", socket=str(path), profiles=len(house.keepers()))
+            try:
+                await stop.wait()
+            finally:
+                event("daemon.stopping")
+                timer.stop()
+                await api.stop(GRACE_S)
+    event("daemon.stopped")
+    return 0
+
+
+def _timer(house: House) -> Timer:
+    timer = Timer()
+
+    async def tick() -> None:
+        for keeper in house.keepers():
+            await keeper.follow_store()
+
+    for keeper in house.keepers():
+        timer.watch(keeper.profile.name, keeper.check)
+    timer.tick(tick)
+    timer.start()
+    return timer

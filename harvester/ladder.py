@@ -1,0 +1,136 @@
+"""The ladder: facts and the time in; the next rung, a wait, or a person out.
+
+Pure.  Rungs from cheapest to dearest:
+
+    touch     a plain request; some sites roll or lengthen the session on use
+    renew     a page load with the session's own cookies; the page's script mints a new token
+    silent    a new sign-in in which the identity provider remembers; nothing is typed
+    scripted  a new sign-in with the secrets
+    (person)  nobody else can help
+
+(Rereading the store comes before all of them and is the keeper's.)  An error on a rung ends the
+climb: it is never a reason for a heavier action.  Only a clean "that did not help" leads on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from harvester.errors import HarvesterError, NeedsHuman, NotConfigured, RateLimited, SignInForbidden
+from harvester.ledger import Ledger
+
+Rung = Literal["touch", "renew", "silent", "scripted"]
+# Why a climb began.  ``none``: no session; ``stale``, ``spent``: by the windows; ``denied``: the
+# site refused it, proved twice; ``asked``: a person or a program asked for a refresh;
+# ``hard``: they asked for a new sign-in.
+Why = Literal["none", "stale", "spent", "denied", "asked", "hard"]
+
+# A live session may be touched or renewed; a refused or missing one cannot.
+_SESSION_LIVES: tuple[Why, ...] = ("stale", "spent", "asked")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the next step depends on.
+
+    ``renewable``: the jar holds something that a page load may mint anew (a JWT among the needed
+    cookies, beside another cookie).  ``remembers``: there is identity state.  ``username`` and
+    ``password``: they are configured.  ``submit_refusal``: why no secret may be sent now.
+    ``life_s``: the session's known life.  ``tried``: rungs of
+    this climb that did not help.  ``settings``: the digest of the settings in force.
+    """
+
+    why: Why
+    ledger: Ledger
+    settings: str
+    renewable: bool = False
+    remembers: bool = False
+    username: bool = False
+    password: bool = False
+    submit_refusal: HarvesterError | None = None
+    may_sign_in: bool = True
+    life_s: float | None = None
+    tried: tuple[Rung, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Climb:
+    rung: Rung
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Nothing more can be done now; the error says what would help, and when."""
+
+    error: HarvesterError
+
+
+def next_step(facts: Facts, now: float) -> Climb | Stop:
+    """The cheapest rung that may still help."""
+    ledger = facts.ledger
+    for rung in _cheap(facts):
+        if rung not in facts.tried and (ledger.worth(rung, now) or facts.why == "denied"):
+            return Climb(rung)
+    if not facts.may_sign_in:
+        return Stop(
+            SignInForbidden(
+                "there is no live session, and signing in was forbidden",
+                hint="leave --no-sign-in out, or run: harvester login",
+            )
+        )
+    waits = ledger.waits(now)
+    if waits is not None:
+        return Stop(waits)
+    silent_stop: HarvesterError | None = None
+    if facts.remembers and "silent" not in facts.tried:
+        silent_stop = ledger.stops("silent", facts.settings)
+        if silent_stop is None:
+            wait_s = ledger.silent_wait_s(now, facts.life_s)
+            return Climb("silent") if wait_s <= 0 else Stop(_silent_spent(wait_s))
+    scripted_stop = ledger.stops("scripted", facts.settings)
+    if scripted_stop is not None:
+        return Stop(scripted_stop)
+    if facts.username and facts.password:
+        if facts.submit_refusal is not None:
+            return Stop(facts.submit_refusal)
+        if "scripted" not in facts.tried:
+            return Climb("scripted")
+        return Stop(
+            NeedsHuman(
+                "the sign-in ended without a session",
+                hint="sign in yourself in a browser to see what the pages ask",
+            )
+        )
+    return Stop(silent_stop or _nothing_to_type(facts))
+
+
+def _cheap(facts: Facts) -> tuple[Rung, ...]:
+    if facts.why in _SESSION_LIVES:
+        return ("touch", "renew") if facts.renewable else ("touch",)
+    return ("renew",) if facts.why == "denied" and facts.renewable else ()
+
+
+def _silent_spent(wait_s: float) -> HarvesterError:
+    return RateLimited(
+        "too many silent sign-ins in a short time",
+        hint="something ends the session early; see: harvester status",
+        retry_after_s=wait_s,
+    )
+
+
+def _nothing_to_type(facts: Facts) -> HarvesterError:
+    if not facts.username and not facts.remembers:
+        return NotConfigured(
+            "there is no user name, no stored session and no identity state to sign in with",
+            hint="set HARVESTER_USERNAME, HARVESTER_PASSWORD_FILE and HARVESTER_IDENTITY_ORIGINS",
+        )
+    if not facts.username:
+        return NeedsHuman(
+            "the identity provider asks for a sign-in again, and no user name is configured",
+            hint="set HARVESTER_USERNAME and HARVESTER_PASSWORD_FILE",
+        )
+    return NotConfigured(
+        "no password is configured, and nothing else can sign in",
+        hint="set HARVESTER_PASSWORD_FILE or HARVESTER_PASSWORD_COMMAND",
+    )

@@ -1,0 +1,383 @@
+"""The ledger: what was attempted, what that allows, and what only a person may clear.
+
+Pure values and rules; the keeper stores the ledger, sealed and durable, *before* each attempt, so
+that a crash loop cannot reset a budget.  All times are seconds since 1970.
+
+The rules in one paragraph: a secret that was refused is never sent again by itself; after two
+different refused ones, or two sends without a success, nothing is sent until a person says so; a
+send whose answer was never seen counts; trouble on the provider's side does not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any, Literal
+
+from harvester.errors import AccountLocked, BudgetSpent, CredentialsRejected, HarvesterError
+from harvester.errors import from_dict as error_from_dict
+from harvester.profile import Profile
+from harvester.verdict import Picture
+
+HOUR_S = 3600.0
+DAY_S = 24 * HOUR_S
+# Lock-out thresholds in the wild start at 3, and the person needs one try of his own.
+SUBMITS_SINCE_SUCCESS = 2
+# After this, a refused password may be right again (somebody changed it back): one more try.
+REJECTED_REMEMBERED_S = 90 * DAY_S
+# A provider's lock is often lifted by time; asking within a day only lengthens it.
+LOCKED_AT_LEAST_S = DAY_S
+# Silent sign-ins spend no password attempt, but each is a visit to somebody's identity provider.
+SILENT_BUCKET = 10
+SILENT_REFILL_S = 300.0
+# A short-lived session must be renewable for ever: three silent sign-ins in each of its lives.
+SILENT_PER_LIFE = 3
+BACKOFF_FIRST_S = 5.0
+BACKOFF_MOST_S = 900.0
+# Retry-After of more than a day is a mistake of somebody's clock.
+RETRY_AFTER_MOST_S = DAY_S
+# One code step: an answer that was lost may still arrive, and a new code can be made.
+AMBIGUOUS_WAIT_S = 30.0
+
+Outcome = Literal["open", "rejected", "lost", "accepted"]
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """One password that was sent.  ``open`` until its answer is known; a crash leaves it so."""
+
+    at: float
+    fingerprint: str
+    outcome: Outcome = "open"
+
+
+@dataclass(frozen=True, slots=True)
+class Latch:
+    """A stop.  ``settings`` is the digest of the settings it was closed under: when a person
+    changes them the latch opens by itself, unless ``firm``.  ``blocks`` are the rungs it stops.
+    """
+
+    error: Mapping[str, Any]
+    since: float
+    blocks: tuple[str, ...]
+    settings: str
+    firm: bool = False
+
+    def as_error(self) -> HarvesterError:
+        return error_from_dict(self.error, latched=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Tokens that refill with time.  ``tokens`` is as of ``at``."""
+
+    tokens: float
+    at: float
+
+    def filled(self, now: float, *, capacity: float, refill_s: float) -> Bucket:
+        # A clock that went back refills nothing.
+        gained = max(0.0, now - self.at) / refill_s
+        return Bucket(min(capacity, self.tokens + gained), now)
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Everything that was attempted for one profile.  A new value for each change.
+
+    ``generation`` is the highest that was ever given to a session here: a logout or a damaged
+    record must not make an old report look like one about the present session.
+    """
+
+    generation: int = 0
+    submits: tuple[Submit, ...] = ()
+    rejected: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    cleared_at: float = 0.0
+    latch: Latch | None = None
+    failures: int = 0
+    retry_at: float = 0.0
+    retry_error: Mapping[str, Any] | None = None
+    unrecognised: int = 0
+    silent: Bucket = Bucket(float(SILENT_BUCKET), 0.0)
+    totp_step: int | None = None
+    picture: Picture | None = None
+    unhelpful: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+    # what may be done
+
+    def since_success(self) -> tuple[Submit, ...]:
+        """The sends that count against an account that locks: those after the last success or
+        the last ``unlock``."""
+        counted: list[Submit] = []
+        for submit in self.submits:
+            if submit.outcome == "accepted":
+                counted.clear()
+            elif submit.at > self.cleared_at:
+                counted.append(submit)
+        return tuple(counted)
+
+    def sent_since(self, since: float) -> int:
+        return sum(1 for submit in self.submits if submit.at > since)
+
+    def refuses_submit(self, now: float, profile: Profile) -> HarvesterError | None:
+        """Why no secret may be sent now, or None."""
+        counted = self.since_success()
+        refused = {submit.fingerprint for submit in counted if submit.outcome == "rejected"}
+        if len(refused) >= SUBMITS_SINCE_SUCCESS:
+            return CredentialsRejected(
+                "two different secrets were refused one after the other; a third could lock "
+                "the account",
+                hint="check them by signing in yourself, then run: harvester unlock",
+                latched=True,
+            )
+        if len(counted) >= SUBMITS_SINCE_SUCCESS:
+            return BudgetSpent(
+                f"{len(counted)} passwords were sent since the last success",
+                hint="sign in yourself to see what is wrong, then run: harvester unlock",
+                latched=True,
+            )
+        for limit, span_s, word in (
+            (profile.submits_per_hour, HOUR_S, "hour"),
+            (profile.submits_per_day, DAY_S, "day"),
+        ):
+            recent = [submit.at for submit in self.submits if submit.at > now - span_s]
+            if len(recent) >= limit:
+                return BudgetSpent(
+                    f"{len(recent)} passwords were sent in the last {word}, which is the limit",
+                    hint=f"wait, or raise HARVESTER_SUBMITS_PER_{word.upper()}",
+                    retry_after_s=max(1.0, sorted(recent)[-limit] + span_s - now),
+                )
+        return None
+
+    def rejected_fingerprints(self, now: float) -> tuple[str, ...]:
+        return tuple(name for name, at in self.rejected.items() if now - at < REJECTED_REMEMBERED_S)
+
+    def stops(self, rung: str, settings: str) -> HarvesterError | None:
+        """The latch's error, if it is closed for this rung under these settings."""
+        latch = self.latch
+        if latch is None or rung not in latch.blocks:
+            return None
+        if not latch.firm and latch.settings != settings:
+            return None
+        return latch.as_error()
+
+    def waits(self, now: float) -> HarvesterError | None:
+        """The error to repeat while a back-off runs, or None."""
+        # A clock set back must not turn seconds into years: no wait is longer than a day.
+        left_s = self.retry_at - now
+        if left_s <= 0 or left_s > RETRY_AFTER_MOST_S or self.retry_error is None:
+            return None
+        error = error_from_dict(self.retry_error)
+        error.retry_after_s = left_s
+        return error
+
+    def silent_left(self, now: float, life_s: float | None) -> int:
+        """Silent sign-ins that may be made now."""
+        return int(self._silent(now, life_s).tokens)
+
+    def silent_wait_s(self, now: float, life_s: float | None) -> float:
+        """Seconds until the next silent sign-in may be made; 0 when one may be made now."""
+        missing = 1 - self._silent(now, life_s).tokens
+        return max(0.0, missing) * _silent_refill_s(life_s)
+
+    # what was done
+
+    def with_submit(self, now: float, fingerprint: str) -> Ledger:
+        """A secret is about to be sent.  Store this before sending."""
+        recent = tuple(s for s in self.submits if now - s.at < DAY_S or s in self.since_success())
+        return replace(self, submits=(*recent, Submit(now, fingerprint)))
+
+    def with_silent(self, now: float, life_s: float | None) -> Ledger:
+        bucket = self._silent(now, life_s)
+        return replace(self, silent=Bucket(bucket.tokens - 1, now))
+
+    def with_totp_step(self, step: int) -> Ledger:
+        return replace(self, totp_step=max(step, self.totp_step or 0))
+
+    def with_success(self, fingerprint: str | None, generation: int) -> Ledger:
+        """A sign-in was proved by the probe and made session ``generation``; ``fingerprint`` is
+        the secret that did it, if any.
+
+        A silent success says nothing about a password, so it reopens nothing that stops one.
+        """
+        rejected = dict(self.rejected)
+        submits = self.submits
+        latch = self.latch if self.latch is not None and "silent" not in self.latch.blocks else None
+        if fingerprint is not None:
+            rejected.pop(fingerprint, None)
+            submits = self._settled("accepted")
+            latch = None
+        return replace(
+            self,
+            generation=max(generation, self.generation),
+            submits=submits,
+            rejected=MappingProxyType(rejected),
+            latch=latch,
+            failures=0,
+            retry_at=0.0,
+            retry_error=None,
+            unrecognised=0,
+        )
+
+    def with_rejected(self, now: float, fingerprint: str | None) -> Ledger:
+        """The provider refused what was sent last."""
+        rejected = dict(self.rejected)
+        if fingerprint is not None:
+            rejected[fingerprint] = now
+        kept = {name: at for name, at in rejected.items() if now - at < REJECTED_REMEMBERED_S}
+        return replace(self, submits=self._settled("rejected"), rejected=MappingProxyType(kept))
+
+    def with_lost(self) -> Ledger:
+        """What was sent last got no answer: it counts."""
+        return replace(self, submits=self._settled("lost"))
+
+    def with_latch(
+        self,
+        now: float,
+        error: HarvesterError,
+        *,
+        blocks: Iterable[str],
+        settings: str,
+        firm: bool = False,
+    ) -> Ledger:
+        told = {**error.as_dict(), "latched": True}
+        return replace(self, latch=Latch(told, now, tuple(blocks), settings, firm))
+
+    def with_backoff(self, now: float, error: HarvesterError, *, fraction: float) -> Ledger:
+        """Wait before the next try: exponential with full jitter, ``fraction`` in [0, 1).
+
+        A ``retry_after_s`` of the error is honoured as it is (capped) and lengthens nothing.
+        """
+        told = error.as_dict()
+        if error.retry_after_s is not None:
+            wait_s = min(error.retry_after_s, RETRY_AFTER_MOST_S)
+            return replace(self, retry_at=now + wait_s, retry_error=told)
+        span_s = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** min(self.failures, 20))
+        return replace(
+            self,
+            failures=self.failures + 1,
+            retry_at=now + span_s * fraction,
+            retry_error=told,
+        )
+
+    def with_wait(self, now: float, error: HarvesterError, wait_s: float) -> Ledger:
+        return replace(self, retry_at=now + wait_s, retry_error=error.as_dict())
+
+    def with_picture(self, picture: Picture) -> Ledger:
+        return replace(self, picture=picture)
+
+    def with_unrecognised(self) -> Ledger:
+        return replace(self, unrecognised=self.unrecognised + 1)
+
+    def with_usefulness(self, now: float, rung: str, *, helped: bool) -> Ledger:
+        """Whether a cheap rung lengthened the session: one that does not is given up for a day."""
+        unhelpful = dict(self.unhelpful)
+        if helped:
+            unhelpful.pop(rung, None)
+        else:
+            unhelpful[rung] = now
+        return replace(self, unhelpful=MappingProxyType(unhelpful))
+
+    def worth(self, rung: str, now: float) -> bool:
+        return not 0 <= now - self.unhelpful.get(rung, -DAY_S) < DAY_S
+
+    def unlocked(self, now: float, *, force: bool) -> Ledger:
+        """A person mended the cause.  Raises AccountLocked within a day of a lock unless forced."""
+        latch = self.latch
+        if latch is not None and latch.error.get("code") == AccountLocked.code and not force:
+            left_s = LOCKED_AT_LEAST_S - (now - latch.since)
+            if left_s > 0:
+                raise AccountLocked(
+                    "the provider locked the account less than a day ago; another try now "
+                    "would lengthen the lock",
+                    hint="wait, or have it unlocked by its administrator and run: "
+                    "harvester unlock --force",
+                    retry_after_s=left_s,
+                    latched=True,
+                )
+        return replace(
+            self,
+            latch=None,
+            rejected=MappingProxyType({}),
+            cleared_at=now,
+            failures=0,
+            retry_at=0.0,
+            retry_error=None,
+            unrecognised=0,
+        )
+
+    # storage
+
+    def as_dict(self) -> dict[str, Any]:
+        latch = self.latch
+        return {
+            "generation": self.generation,
+            "submits": [[s.at, s.fingerprint, s.outcome] for s in self.submits],
+            "rejected": dict(self.rejected),
+            "cleared_at": self.cleared_at,
+            "latch": None
+            if latch is None
+            else {item.name: getattr(latch, item.name) for item in fields(latch)},
+            "failures": self.failures,
+            "retry_at": self.retry_at,
+            "retry_error": self.retry_error,
+            "unrecognised": self.unrecognised,
+            "silent": [self.silent.tokens, self.silent.at],
+            "totp_step": self.totp_step,
+            "picture": None if self.picture is None else self.picture.as_dict(),
+            "unhelpful": dict(self.unhelpful),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Ledger:
+        """Raises ValueError, KeyError or TypeError when the data is no ledger."""
+        latch = data["latch"]
+        picture = data["picture"]
+        return cls(
+            generation=int(data["generation"]),
+            submits=tuple(Submit(float(at), str(name), out) for at, name, out in data["submits"]),
+            rejected=MappingProxyType({str(k): float(v) for k, v in data["rejected"].items()}),
+            cleared_at=float(data["cleared_at"]),
+            latch=None if latch is None else Latch(**{**latch, "blocks": tuple(latch["blocks"])}),
+            failures=int(data["failures"]),
+            retry_at=float(data["retry_at"]),
+            retry_error=data["retry_error"],
+            unrecognised=int(data["unrecognised"]),
+            silent=Bucket(float(data["silent"][0]), float(data["silent"][1])),
+            totp_step=data["totp_step"],
+            picture=None if picture is None else Picture.from_dict(picture),
+            unhelpful=MappingProxyType({str(k): float(v) for k, v in data["unhelpful"].items()}),
+        )
+
+    def _silent(self, now: float, life_s: float | None) -> Bucket:
+        return self.silent.filled(
+            now, capacity=float(SILENT_BUCKET), refill_s=_silent_refill_s(life_s)
+        )
+
+    def _settled(self, outcome: Outcome) -> tuple[Submit, ...]:
+        if not self.submits or self.submits[-1].outcome != "open":
+            return self.submits
+        return (*self.submits[:-1], replace(self.submits[-1], outcome=outcome))
+
+
+def _silent_refill_s(life_s: float | None) -> float:
+    return min(SILENT_REFILL_S, life_s / SILENT_PER_LIFE) if life_s else SILENT_REFILL_S
+
+
+def settings_digest(profile: Profile) -> str:
+    """What a person may have changed to mend a sign-in; no secret is part of it."""
+    told = (
+        profile.site.origin,
+        profile.site.sign_in_url,
+        profile.site.probe_path,
+        profile.site.probe_denied_text,
+        profile.provider,
+        sorted(profile.identity_origins),
+        profile.username,
+        profile.organization,
+        profile.session_cookie,
+        None if profile.password is None else profile.password.where(),
+        None if profile.totp is None else profile.totp.where(),
+    )
+    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]

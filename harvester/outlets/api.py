@@ -1,0 +1,297 @@
+"""The socket API, version 1: sessions over HTTP on the unix socket.
+
+Owns the paths, what each accepts and how it answers (``openapi.json`` beside this file says the
+same; a test holds them together).  Does no work of its own: every answer is the keeper's.  What
+it must not know: how a session is got, stored or proved.
+
+    connection.py lets the caller in → parameters.py reads what was asked → keeper → wire
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, unquote
+
+from aiohttp import web
+
+from harvester import wire
+from harvester.errors import HarvesterError, OriginMismatch, Usage
+from harvester.outlets import parameters
+from harvester.outlets.connection import (
+    BODY_DEADLINE_S,
+    BODY_LIMIT_BYTES,
+    HEADER_LIMIT_BYTES,
+    Door,
+    header_bytes,
+    problem_response,
+    too_large_header,
+    unexpected,
+)
+from harvester.outlets.listen import BACKLOG
+from harvester.profile import Profile
+from harvester.session import Served
+
+
+class Keeper(Protocol):
+    """The owner of one profile's session, as far as an outlet needs it.
+
+    ``ready``: it has a session that would work; ``why_not`` says why it has none, else "".
+    The coroutines raise HarvesterError.  ``report`` raises Usage for a generation that was
+    never given out.  A caller that goes away ends no work that others share.
+    """
+
+    @property
+    def profile(self) -> Profile: ...
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def why_not(self) -> str: ...
+
+    async def get(self, *, min_valid_s: float, wait_s: float) -> Served: ...
+
+    async def report(self, *, generation: int, wait_s: float) -> Served: ...
+
+    async def refresh(self, *, hard: bool, wait_s: float) -> Served: ...
+
+    async def logout(self) -> Mapping[str, Any]: ...
+
+    async def unlock(self, *, force: bool) -> Mapping[str, Any]: ...
+
+
+class House(Protocol):
+    """All keepers of this process.  ``keeper`` raises UnknownProfile."""
+
+    def keeper(self, name: str) -> Keeper: ...
+
+    def keepers(self) -> Sequence[Keeper]: ...
+
+    def status(self) -> Mapping[str, Any]: ...
+
+
+class _Refused(Exception):
+    """A request refused with a status of HTTP's own; the connection is closed after it."""
+
+    def __init__(
+        self, status: int, error: Usage, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        super().__init__(error.message)
+        self.status = status
+        self.error = error
+        self.headers = headers
+
+
+_Handler = Callable[["Api", web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Api:
+    """Serves a house on one listening socket."""
+
+    def __init__(self, house: House, *, allow_uids: Collection[int] = ()) -> None:
+        self._house = house
+        self._allow_uids = frozenset(allow_uids)
+        self._door: Door | None = None
+        self._server: asyncio.Server | None = None
+
+    async def start(self, sock: socket.socket) -> None:
+        """Answer on ``sock``, which is bound; ``stop`` closes it, its path is the caller's."""
+        self._door = Door(self._answer, allow_uids=self._allow_uids)
+        loop = asyncio.get_running_loop()
+        # Not create_unix_server: from Python 3.13 on it removes the path by itself.
+        self._server = await loop.create_server(self._door, sock=sock, backlog=BACKLOG)
+
+    async def stop(self, grace_s: float) -> None:
+        """Take no more callers, give those inside ``grace_s`` to be answered, close all."""
+        if self._server is None or self._door is None:
+            return
+        self._server.close()
+        self._server = None
+        door, self._door = self._door, None
+        door.pre_shutdown()
+        # aiohttp waits up to its time-out twice: for the answer, then for the cancelled task.
+        await door.shutdown(timeout=grace_s / 2)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            response = await self._route(request)
+        except HarvesterError as error:
+            response = problem_response(error)
+        except _Refused as refused:
+            response = problem_response(refused.error, status=refused.status)
+            response.headers.update(refused.headers)
+            response.force_close()
+        except (asyncio.CancelledError, ConnectionError):
+            raise
+        except Exception as error:  # the last door: told by class and place, logged, answered
+            response = problem_response(unexpected(error))
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
+        if header_bytes(request) > HEADER_LIMIT_BYTES:
+            raise _Refused(431, too_large_header())
+        path = request.path
+        routes = _READY_ONE if path.startswith("/readyz/") else ROUTES.get(path)
+        if routes is None:
+            wrong = Usage(
+                "there is nothing at this path",
+                hint="GET /v1/openapi.json describes what there is",
+            )
+            raise _Refused(404, wrong)
+        handler = routes.get("GET" if request.method == "HEAD" else request.method)
+        if handler is None:
+            allow = ", ".join(routes)
+            wrong = Usage(f"this path is for {allow} only", hint=f"send it as {allow}")
+            raise _Refused(405, wrong, {"Allow": allow})
+        return await handler(self, request)
+
+    async def _session(self, request: web.BaseRequest) -> web.StreamResponse:
+        asked = _query(request)
+        form = parameters.form(asked)
+        origin = parameters.origin(asked)
+        min_valid_s = parameters.seconds(asked, "min_valid_s", default=0.0)
+        wait_s = parameters.wait_s(asked)
+        keeper = self._house.keeper(parameters.profile(asked))
+        held = keeper.profile.site.origin
+        if origin is not None and origin != held:
+            raise OriginMismatch(
+                f"this daemon's profile {keeper.profile.name} is for {held}, not for {origin}",
+                hint="choose the profile for that origin with --profile, or unset HARVESTER_ORIGIN",
+            )
+        served = await keeper.get(min_valid_s=min_valid_s, wait_s=wait_s)
+        tag = f'"{served.session.generation}"'
+        if tag in (one.strip() for one in request.headers.get("If-None-Match", "").split(",")):
+            return web.Response(status=304, headers={"ETag": tag})
+        if form is None or form == "json":
+            return _given(served)
+        return web.Response(text=wire.printable(served, form) + "\n", headers={"ETag": tag})
+
+    async def _report(self, request: web.BaseRequest) -> web.StreamResponse:
+        asked = await _body(request)
+        generation = parameters.generation(asked)
+        wait_s = parameters.wait_s(asked)
+        keeper = self._house.keeper(parameters.profile(asked))
+        return _given(await keeper.report(generation=generation, wait_s=wait_s))
+
+    async def _refresh(self, request: web.BaseRequest) -> web.StreamResponse:
+        asked = await _body(request)
+        hard = parameters.flag(asked, "hard")
+        wait_s = parameters.wait_s(asked)
+        keeper = self._house.keeper(parameters.profile(asked))
+        return _given(await keeper.refresh(hard=hard, wait_s=wait_s))
+
+    async def _logout(self, request: web.BaseRequest) -> web.StreamResponse:
+        asked = await _body(request)
+        keeper = self._house.keeper(parameters.profile(asked))
+        return _json({"done": True, **await keeper.logout()})
+
+    async def _unlock(self, request: web.BaseRequest) -> web.StreamResponse:
+        asked = await _body(request)
+        force = parameters.flag(asked, "force")
+        keeper = self._house.keeper(parameters.profile(asked))
+        return _json({"done": True, **await keeper.unlock(force=force)})
+
+    async def _status(self, request: web.BaseRequest) -> web.StreamResponse:
+        return _json(self._house.status())
+
+    async def _openapi(self, request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(text=openapi_text(), content_type="application/json")
+
+    async def _alive(self, request: web.BaseRequest) -> web.StreamResponse:
+        # That this runs at all is the answer: the loop turns.
+        return _json({"alive": True})
+
+    async def _ready(self, request: web.BaseRequest) -> web.StreamResponse:
+        return _readiness(self._house.keepers())
+
+    async def _ready_one(self, request: web.BaseRequest) -> web.StreamResponse:
+        name = unquote(request.path.removeprefix("/readyz/"))
+        return _readiness([self._house.keeper(parameters.profile({"profile": name}))])
+
+
+ROUTES: Mapping[str, Mapping[str, _Handler]] = MappingProxyType(
+    {
+        "/v1/session": {"GET": Api._session},
+        "/v1/session/report": {"POST": Api._report},
+        "/v1/session/refresh": {"POST": Api._refresh},
+        "/v1/logout": {"POST": Api._logout},
+        "/v1/unlock": {"POST": Api._unlock},
+        "/v1/status": {"GET": Api._status},
+        "/v1/openapi.json": {"GET": Api._openapi},
+        "/livez": {"GET": Api._alive},
+        "/readyz": {"GET": Api._ready},
+    }
+)
+_READY_ONE: Mapping[str, _Handler] = MappingProxyType({"GET": Api._ready_one})
+
+
+@cache
+def openapi_text() -> str:
+    """The API's own description, as it is shipped."""
+    return resources.files(__package__).joinpath("openapi.json").read_text(encoding="utf-8")
+
+
+def _query(request: web.BaseRequest) -> Mapping[str, str]:
+    raw = request.raw_path.partition("?")[2].partition("#")[0]
+    try:
+        pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=64)
+    except ValueError:
+        raise Usage(
+            "the query is not UTF-8, or has over 64 fields", hint="percent-encode it as UTF-8"
+        ) from None
+    return parameters.from_query(pairs)
+
+
+async def _body(request: web.BaseRequest) -> Mapping[str, Any]:
+    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    try:
+        async with asyncio.timeout(BODY_DEADLINE_S):
+            body = await request.read()
+    except TimeoutError:
+        slow = Usage(
+            f"the request's body did not come within {BODY_DEADLINE_S:.0f} s",
+            hint="send it at once",
+        )
+        raise _Refused(408, slow) from None
+    except web.HTTPRequestEntityTooLarge:
+        large = Usage(
+            f"the request's body is over {BODY_LIMIT_BYTES // 1024} KiB",
+            hint="no request of this API needs more than a line",
+        )
+        raise _Refused(413, large) from None
+    except web.RequestPayloadError:
+        broken = Usage(
+            "the request's body is broken off or wrongly framed",
+            hint="send Content-Length or chunks as HTTP/1.1 says",
+        )
+        raise _Refused(400, broken) from None
+    return parameters.from_body(body)
+
+
+def _given(served: Served) -> web.Response:
+    response = _json(wire.session_object(served))
+    response.headers["ETag"] = f'"{served.session.generation}"'
+    return response
+
+
+def _json(value: Mapping[str, Any], *, status: int = 200) -> web.Response:
+    return web.Response(
+        status=status, text=wire.as_json(value) + "\n", content_type="application/json"
+    )
+
+
+def _readiness(keepers: Sequence[Keeper]) -> web.Response:
+    told = [
+        {"profile": keeper.profile.name, "ready": keeper.ready, "why": keeper.why_not}
+        for keeper in keepers
+    ]
+    ready = all(one["ready"] for one in told)
+    return _json({"ready": ready, "profiles": told}, status=200 if ready else 503)

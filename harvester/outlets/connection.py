@@ -1,0 +1,280 @@
+"""One connection to an outlet: who may open it, how long and how big its requests may be.
+
+    connected → peer's uid? → room? → header (5 s, 16 KiB) → body (10 s) → answer → idle (30 s) ↺
+
+aiohttp has no deadline for a header and no limit for a whole one; both are built here, on the
+protocol class that it offers for it.  Knows nothing of paths, sessions or profiles: it hands
+each request that is whole enough to one coroutine and turns what is not into a problem.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any, cast
+
+from aiohttp import web
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.http_parser import RawRequestMessage
+from aiohttp.streams import StreamReader
+
+from harvester import wire
+from harvester.errors import Bug, Busy, HarvesterError, Usage
+from harvester.log import event
+from harvester.outlets.peer import may_enter
+
+# A client on this machine sends its header in one write; five seconds is a swapped-out one.
+HEADER_DEADLINE_S = 5.0
+# No request of ours carries more than a line of JSON.
+BODY_DEADLINE_S = 10.0
+# Longer than the pause between two requests of a polling tool, shorter than anybody's patience
+# with a daemon that holds 2,048 dead connections.
+IDLE_S = 30.0
+HEADER_LIMIT_BYTES = 16 * 1024
+BODY_LIMIT_BYTES = 64 * 1024
+# RLIMIT_NOFILE is raised to hold them at start; one is some 30 KiB of memory while it waits.
+CONNECTIONS_LIMIT = 2048
+# How soon a caller who found no room should knock again.
+FULL_RETRY_S = 1.0
+# How long the rest of an oversized body is swallowed, so that its sender gets to read the answer.
+_LINGER_S = 2.0
+
+Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+def problem_response(error: HarvesterError, *, status: int | None = None) -> web.Response:
+    """An error as every outlet answers it.  ``status`` overrules where HTTP has a closer word."""
+    told = wire.problem(error)
+    if status is not None:
+        told["status"] = status
+    response = web.Response(
+        status=told["status"],
+        text=wire.as_json(told) + "\n",
+        content_type="application/problem+json",
+        headers={"Cache-Control": "no-store"},
+    )
+    if error.retry_after_s is not None:
+        # Whole seconds, rounded up: a caller that comes at that time must not be early.
+        response.headers["Retry-After"] = str(max(1, -int(-error.retry_after_s // 1)))
+    return response
+
+
+class Connection(web.RequestHandler):
+    """aiohttp's connection, with a door in front and deadlines around the header."""
+
+    __slots__ = ("_awaiting", "_deadline", "_door", "_header_bytes", "_outside")
+
+    def __init__(self, door: Door, **settings: Any) -> None:
+        super().__init__(door, **settings)
+        self._door = door
+        self._awaiting = True
+        self._header_bytes = 0
+        self._deadline: asyncio.TimerHandle | None = None
+        # Set while a connection that was not let in is told so and closed.
+        self._outside: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast(asyncio.Transport, transport)
+        if not may_enter(transport.get_extra_info("socket"), self._door.allow_uids):
+            # Nothing has been read, and nothing is told.
+            self._outside = transport
+            transport.abort()
+            event("socket.peer_refused", level=logging.WARNING)
+            return
+        if not self._door.make_room():
+            self._outside = transport
+            transport.write(_FULL)
+            self._arm()
+            return
+        self._door.waiting[self] = None
+        self._door.inside.add(self)
+        super().connection_made(transport)
+        self._arm()
+
+    def data_received(self, data: bytes) -> None:
+        if self._outside is not None:
+            # It has sent its request, so it will read our answer; a close before that could
+            # make the kernel throw the answer away.
+            self._outside.close()
+            return
+        if self._awaiting:
+            self._header_bytes += len(data)
+            self._arm()
+        super().data_received(data)
+        if self._awaiting:
+            # A whole header has just woken the task that begins the request; this runs after it.
+            self._loop.call_soon(self._measure)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._disarm()
+        self._door.waiting.pop(self, None)
+        self._door.inside.discard(self)
+        if self._outside is None:
+            super().connection_lost(exc)
+
+    def begun(self) -> None:
+        """A request's header is whole."""
+        self._awaiting = False
+        self._disarm()
+        self._door.waiting.pop(self, None)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        if not request.content.is_eof():
+            # What is left of the body must not be taken for the next header.
+            resp.force_close()
+        finished = await super().finish_response(request, resp, start_time)
+        if request.content.is_eof() and self.transport is not None:
+            self._awaiting = True
+            self._header_bytes = 0
+            self._door.waiting[self] = None
+        return finished
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What aiohttp could not parse, or an error that nobody caught."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("part of an answer has been sent already")
+        if isinstance(exc, LineTooLong):
+            response = problem_response(too_large_header(), status=431)
+        elif status == 400:
+            response = problem_response(
+                Usage(
+                    "the request is not HTTP/1.1 as we understand it",
+                    hint="speak plain HTTP over the socket: curl --unix-socket PATH http://harvester/v1/session",
+                )
+            )
+        else:
+            response = problem_response(unexpected(exc))
+        response.force_close()
+        return response
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """aiohttp's tracebacks may hold what a caller sent: only the class is logged."""
+        exc = kw.get("exc_info")
+        event("socket.error", level=logging.WARNING, error=type(exc).__name__)
+
+    def _arm(self) -> None:
+        if self._deadline is None:
+            self._deadline = self._loop.call_later(HEADER_DEADLINE_S, self._too_slow)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _too_slow(self) -> None:
+        self._deadline = None
+        if self._outside is not None:
+            self._outside.abort()
+        elif self._awaiting:
+            self.force_close()
+
+    def _measure(self) -> None:
+        transport = self.transport
+        if self._awaiting and self._header_bytes > HEADER_LIMIT_BYTES and transport is not None:
+            transport.write(_HEADER_TOO_LARGE)
+            self.force_close()
+
+
+class Door(web.Server):
+    """Makes the connections of one listening socket and counts them."""
+
+    def __init__(self, answer: Answer, *, allow_uids: Collection[int]) -> None:
+        super().__init__(
+            answer,
+            request_factory=self._begin,
+            access_log=None,
+            keepalive_timeout=IDLE_S,
+            lingering_time=_LINGER_S,
+            tcp_keepalive=False,
+            auto_decompress=False,
+        )
+        self.allow_uids = frozenset(allow_uids)
+        self.inside: set[Connection] = set()
+        # Without a whole request, the one that has waited longest first.
+        self.waiting: dict[Connection, None] = {}
+
+    def __call__(self) -> Connection:
+        return Connection(self, loop=self._loop, **self._kwargs)
+
+    def make_room(self) -> bool:
+        """Whether one more may come in; closes the longest waiting one if that makes room."""
+        if len(self.inside) < CONNECTIONS_LIMIT:
+            return True
+        for oldest in self.waiting:
+            del self.waiting[oldest]
+            self.inside.discard(oldest)
+            oldest.force_close()
+            return True
+        return False
+
+    def _begin(
+        self,
+        message: RawRequestMessage,
+        payload: StreamReader,
+        protocol: web.RequestHandler,
+        writer: AbstractStreamWriter,
+        task: asyncio.Task[None],
+    ) -> web.BaseRequest:
+        cast(Connection, protocol).begun()
+        return web.BaseRequest(
+            message, payload, protocol, writer, task, self._loop, client_max_size=BODY_LIMIT_BYTES
+        )
+
+
+def header_bytes(request: web.BaseRequest) -> int:
+    """The size of a whole header, names and values with their separators."""
+    return len(request.raw_path) + sum(len(k) + len(v) + 4 for k, v in request.raw_headers)
+
+
+def too_large_header() -> Usage:
+    return Usage(
+        f"the request's header is over {HEADER_LIMIT_BYTES // 1024} KiB, or a line of it over 8",
+        hint="send only the headers that the request needs; none of ours is long",
+    )
+
+
+def unexpected(exc: BaseException | None) -> Bug:
+    """An error that is our mistake: where it happened is told and logged, never its text."""
+    where = ""
+    trace = None if exc is None else exc.__traceback__
+    while trace is not None:
+        where = f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    kind = type(exc).__name__
+    event("bug", level=logging.ERROR, error=kind, where=where)
+    return Bug(
+        f"an error of our own: {kind} at {where}",
+        hint="please report it with this line; the session in the store is not touched",
+    )
+
+
+def _raw(error: HarvesterError, *, status: int) -> bytes:
+    """A problem as bytes, for a connection that has no request to answer yet."""
+    response = problem_response(error, status=status)
+    body = cast(bytes, response.body)
+    head = [f"HTTP/1.1 {status} {response.reason}", "Connection: close"]
+    head += [f"{name}: {value}" for name, value in response.headers.items()]
+    if "Content-Length" not in response.headers:
+        head.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*head, "", ""]).encode("ascii") + body
+
+
+_FULL = _raw(
+    Busy(
+        f"{CONNECTIONS_LIMIT} requests are being answered already",
+        hint="try again in a moment; close connections that are not needed",
+        retry_after_s=FULL_RETRY_S,
+    ),
+    status=503,
+)
+_HEADER_TOO_LARGE = _raw(too_large_header(), status=431)

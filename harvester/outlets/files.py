@@ -1,0 +1,117 @@
+"""Kept files: the current session, written where a tool that reads only files looks for it.
+
+Each is replaced in one step and is ours alone (0600), so that a reader sees the last session or
+the next one, whole.  A file that cannot be written is told in the log and tried again at the
+next publishing; it never stops a session from being served elsewhere.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from harvester import wire
+from harvester.errors import ConfigUnsafe, HarvesterError
+from harvester.log import event
+from harvester.profile import KeptFile, Profile
+from harvester.session import Served
+from harvester.vault.durable import Disk
+
+
+class Files:
+    """The kept files of one profile."""
+
+    def __init__(self, profile: Profile, *, disk: Disk | None = None) -> None:
+        self._profile = profile.name
+        self._kept = profile.files
+        self._disk = Disk() if disk is None else disk
+        self._last: Served | None = None
+        self._troubles: dict[str, str] = {}
+
+    @property
+    def troubles(self) -> Mapping[str, str]:
+        """Which paths could not be written, and why: for status and doctor."""
+        return dict(self._troubles)
+
+    def publish(self, served: Served) -> None:
+        """Write ``served`` to every kept file.  Never raises; blocks for as long as disks do."""
+        self._last = served
+        for kept in self._kept:
+            self._write(kept, served)
+
+    def retry(self) -> None:
+        """Try those again that failed last time: for the tick."""
+        if self._last is None:
+            return
+        for kept in self._kept:
+            if kept.path in self._troubles:
+                self._write(kept, self._last)
+
+    def withdraw(self) -> None:
+        """Remove every kept file: the session in it was signed out."""
+        self._last = None
+        self._troubles.clear()
+        for kept in self._kept:
+            path = Path(kept.path)
+            try:
+                _refuse_foreign(path)
+                path.unlink(missing_ok=True)
+            except (HarvesterError, OSError) as error:
+                self._failed(kept, error)
+
+    def _write(self, kept: KeptFile, served: Served) -> None:
+        path = Path(kept.path)
+        try:
+            text = wire.printable(served, kept.format) + "\n"
+            _refuse_shared(path.parent)
+            _refuse_foreign(path)
+            self._disk.write_atomic(path.parent, path.name, text.encode(), keep_previous=False)
+        except (HarvesterError, OSError) as error:
+            self._failed(kept, error)
+        else:
+            if self._troubles.pop(kept.path, None) is not None:
+                event("file.written_again", profile=self._profile, path=kept.path)
+
+    def _failed(self, kept: KeptFile, error: HarvesterError | OSError) -> None:
+        if isinstance(error, HarvesterError):
+            why, hint = error.message, error.hint or None
+        else:
+            why, hint = (error.strerror or type(error).__name__).lower(), None
+        # Once for each reason: the tick tries every 30 s, and a full disk needs no fuller log.
+        if self._troubles.get(kept.path) != why:
+            event(
+                "file.not_written",
+                level=logging.WARNING,
+                profile=self._profile,
+                path=kept.path,
+                why=why,
+                hint=hint,
+            )
+        self._troubles[kept.path] = why
+
+
+def _refuse_shared(directory: Path) -> None:
+    """A directory in which others may rename things is no place for a secret's file."""
+    found = os.stat(directory)
+    shared = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
+    if shared or found.st_uid not in (0, os.geteuid()):
+        raise ConfigUnsafe(
+            f"others may change what stands in {directory}",
+            hint=f"chmod go-w {directory}   or keep the file in a directory of your own",
+        )
+
+
+def _refuse_foreign(path: Path) -> None:
+    """What stands at the path must be a file of ours, or nothing."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+        raise ConfigUnsafe(
+            f"{path} is there already and is not a plain file of ours",
+            hint="remove it, or keep the session in another file (HARVESTER_FILES)",
+        )

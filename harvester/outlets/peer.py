@@ -1,0 +1,51 @@
+"""Who is at the other end of a unix socket, as the kernel says: the last door, never left open.
+
+Modes can be loosened by a mistake; the kernel's word cannot.  Decided by uid only: a pid may
+have been given to another program by the time it is looked up.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+from collections.abc import Collection
+from typing import Protocol
+
+# struct ucred of Linux: pid, uid, gid.
+_UCRED = struct.Struct("=iII")
+# struct xucred of macOS: version, uid, number of groups (padded), 16 groups.
+_XUCRED = struct.Struct("=IIh2x16I")
+_SOL_LOCAL = 0
+_LOCAL_PEERCRED = 1
+
+
+class Connected(Protocol):
+    """What is needed of a connected socket (asyncio hides the rest of it)."""
+
+    def getsockopt(self, level: int, optname: int, buflen: int, /) -> bytes: ...
+
+
+def peer_uid(connected: Connected) -> int | None:
+    """The uid that opened the other end, or None where the kernel does not say."""
+    try:
+        if sys.platform == "darwin":
+            told = connected.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED.size)
+            version, uid = _XUCRED.unpack(told)[:2]
+            return int(uid) if version == 0 else None
+        told = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        _, uid, _ = _UCRED.unpack(told)
+    except (OSError, struct.error):
+        return None
+    return int(uid)
+
+
+def may_enter(connected: Connected, allow_uids: Collection[int]) -> bool:
+    """Whether the other end is us or one of ``allow_uids``; a peer nobody vouches for is not.
+
+    Our own uid always may: it can read our memory and files anyway, and the command that asks
+    for ``status`` must not be locked out by a setting about others.
+    """
+    uid = peer_uid(connected)
+    return uid is not None and (uid == os.geteuid() or uid in allow_uids)

@@ -1,0 +1,63 @@
+"""Watches one sign-in on behalf of the ledger: nothing is sent that was not written down first."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harvester.clock import Clock
+from harvester.errors import HarvesterError, StoreError
+from harvester.ledger import Ledger
+from harvester.profile import Profile
+from harvester.records import Records
+from harvester.session import Cookie
+from harvester.staging import Staging
+from harvester.verdict import Verdict
+
+Step = Mapping[str, Any]
+
+
+class LedgerOverseer:
+    """Answers the signer's questions (see ``signer.Overseer``).  ``ledger`` is the stored one."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        records: Records,
+        staging: Staging,
+        clock: Clock,
+        on_step: Callable[[Step], None],
+        ledger: Ledger,
+    ) -> None:
+        self._profile = profile
+        self._records = records
+        self._staging = staging
+        self._clock = clock
+        self._on_step = on_step
+        self.ledger = ledger
+
+    def step(self, event: Step) -> None:
+        self._on_step(event)
+
+    async def submit(self, fingerprint: str) -> HarvesterError | None:
+        now = self._clock.wall_s()
+        refusal = self.ledger.refuses_submit(now, self._profile)
+        if refusal is not None:
+            return refusal
+        return await self._write_down(self.ledger.with_submit(now, fingerprint))
+
+    async def code(self, step: int) -> HarvesterError | None:
+        return await self._write_down(self.ledger.with_totp_step(step))
+
+    async def candidate(self, cookies: tuple[Cookie, ...], user_agent: str) -> Verdict:
+        return await self._staging.candidate(cookies)
+
+    async def _write_down(self, ledger: Ledger) -> HarvesterError | None:
+        try:
+            await asyncio.to_thread(self._records.keep_ledger, ledger)
+        except StoreError as error:
+            # What cannot be written down is not done.
+            return error
+        self.ledger = ledger
+        return None

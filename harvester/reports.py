@@ -1,0 +1,88 @@
+"""Answers "this session was refused" with as few probes as honesty allows.
+
+A verdict older than the 401 it is asked about proves nothing, so a probe answers only the reports
+that had arrived before it was sent.  A report that arrives while a probe is under way takes its
+DENIED (a dead session stays dead), or waits for the next probe, which all such reports share.
+Probes come from a bucket, so that a client that lies costs the site little.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any
+
+from harvester.clock import Clock
+from harvester.ledger import Bucket
+from harvester.verdict import Verdict
+
+PROBES = 5
+PROBE_REFILL_S = 10.0
+# With an empty bucket an ALIVE this young still answers; the caller is told its age.
+ALIVE_GOOD_FOR_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """``age_s`` is 0.0 for a probe that was made for this report."""
+
+    verdict: Verdict
+    age_s: float = 0.0
+
+
+class Reports:
+    """The reports of one profile.  ``probe`` makes one probe of the current session."""
+
+    def __init__(self, probe: Callable[[], Coroutine[Any, Any, Verdict]], clock: Clock) -> None:
+        self._probe = probe
+        self._clock = clock
+        self._bucket = Bucket(float(PROBES), clock.awake_s())
+        self._now: asyncio.Task[Verdict] | None = None
+        self._next: asyncio.Task[Verdict] | None = None
+        self._last_alive: tuple[int, float] | None = None
+
+    async def judge(self, generation: int) -> Judged:
+        """Is ``generation``, which is the current one, dead?  Cancelling the caller cancels no
+        probe that others wait for."""
+        if self._now is not None and not self._now.done():
+            verdict = await asyncio.shield(self._now)
+            if verdict is Verdict.DENIED:
+                return Judged(verdict)
+        if self._next is None or self._next.done():
+            young = self._young_alive(generation)
+            if young is not None and self._tokens() < 1:
+                return Judged(Verdict.ALIVE, young)
+            self._next = asyncio.create_task(self._later(generation))
+        return Judged(await asyncio.shield(self._next))
+
+    async def close(self) -> None:
+        for task in (self._now, self._next):
+            if task is not None and not task.done():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+
+    async def _later(self, generation: int) -> Verdict:
+        if self._now is not None and not self._now.done():
+            await asyncio.wait({self._now})
+        missing = 1 - self._tokens()
+        if missing > 0:
+            await asyncio.sleep(missing * PROBE_REFILL_S)
+        self._bucket = Bucket(self._tokens() - 1, self._clock.awake_s())
+        # From here on the probe is under way: later reports wait for the one after it.
+        self._now, self._next = asyncio.create_task(self._probe()), None
+        verdict = await asyncio.shield(self._now)
+        if verdict is Verdict.ALIVE:
+            self._last_alive = (generation, self._clock.awake_s())
+        return verdict
+
+    def _tokens(self) -> float:
+        return self._bucket.filled(
+            self._clock.awake_s(), capacity=float(PROBES), refill_s=PROBE_REFILL_S
+        ).tokens
+
+    def _young_alive(self, generation: int) -> float | None:
+        if self._last_alive is None or self._last_alive[0] != generation:
+            return None
+        age_s = self._clock.awake_s() - self._last_alive[1]
+        return age_s if age_s <= ALIVE_GOOD_FOR_S else None

@@ -1,0 +1,76 @@
+"""Reading ``Set-Cookie`` as a browser does, byte for byte.
+
+Not ``http.cookies``: one cookie that it dislikes and it drops the whole header; it also decodes
+quoted values, and a session cookie must go back exactly as it came.  Source: RFC 6265, 5.2-5.4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from email.utils import parsedate_to_datetime
+
+from harvester.session import Cookie
+
+
+def parse_set_cookie(header: str, *, host: str, path: str, now_s: float) -> Cookie | None:
+    """The cookie of one ``Set-Cookie`` header, or None if a browser would ignore it.
+
+    ``host`` and ``path`` are the request's: they decide the default scope, and a ``Domain`` that
+    does not cover the host is a cookie for somebody else.  ``expires_at`` is in seconds since
+    1970; a cookie that is being removed comes back with a time in the past.
+    """
+    pair, _, rest = header.partition(";")
+    name, equals, value = pair.partition("=")
+    if not equals:
+        return None
+    attributes: dict[str, str] = {}
+    for part in rest.split(";"):
+        key, _, text = part.partition("=")
+        attributes[key.strip().lower()] = text.strip()
+    domain = attributes.get("domain", "").lstrip(".").lower()
+    if domain and host != domain and not host.endswith("." + domain):
+        return None
+    scope = attributes.get("path", "")
+    if not scope.startswith("/"):
+        scope = path.partition("?")[0].rpartition("/")[0] or "/"
+    try:
+        return Cookie(
+            name=name.strip(),
+            value=value.strip(),
+            domain=f".{domain}" if domain else host,
+            path=scope,
+            expires_at=_expiry(attributes, now_s),
+            http_only="httponly" in attributes,
+            secure="secure" in attributes,
+            same_site=attributes.get("samesite", "Lax").capitalize() or "Lax",
+        )
+    except ValueError:
+        return None
+
+
+def _expiry(attributes: dict[str, str], now_s: float) -> float | None:
+    max_age = attributes.get("max-age", "")
+    if max_age.lstrip("-").isdigit():
+        return now_s + int(max_age)
+    if "expires" in attributes:
+        try:
+            return parsedate_to_datetime(attributes["expires"]).timestamp()
+        except ValueError:
+            return None
+    return None
+
+
+def take_in(jar: Iterable[Cookie], fresh: Iterable[Cookie], *, now_s: float) -> tuple[Cookie, ...]:
+    """The jar after an answer: new values in their old places, unknown cookies at the end.
+
+    A cookie that is emptied or already over is ignored: when a page's refresh fails for good it
+    deletes its cookies, and an emptied jar must never replace one that may still work.
+    """
+    kept = {(cookie.name, cookie.domain, cookie.path): cookie for cookie in jar}
+    for cookie in fresh:
+        if not cookie.value or (cookie.expires_at is not None and cookie.expires_at <= now_s):
+            continue
+        key = (cookie.name, cookie.domain, cookie.path)
+        kept[key] = cookie if key not in kept else replace(cookie, domain=kept[key].domain)
+    return tuple(kept.values())

@@ -1,0 +1,69 @@
+"""What one ended sign-in does to the ledger: the table of error classes, as code.
+
+Pure.  Source: ``docs/security.md``, "Never lose a session, never lock an account".  Each row
+answers three questions: does it count, may it be tried again by itself, and when.
+"""
+
+from __future__ import annotations
+
+from harvester.errors import (
+    AccountLocked,
+    BrowserMissing,
+    BudgetSpent,
+    Challenge,
+    CodeRejected,
+    ConfigInvalid,
+    CredentialsRejected,
+    KeyWrong,
+    NeedsHuman,
+    NotConfigured,
+    PageNotRecognised,
+    ProviderRefuses,
+    StoreError,
+    WrongSetting,
+)
+from harvester.ledger import AMBIGUOUS_WAIT_S, Ledger
+from harvester.signin.dialogue import Stopped
+
+# A page may look odd once because it was caught half drawn; twice, and a person must look.
+UNRECOGNISED_TRIES = 2
+_SIGN_INS = ("silent", "scripted")
+
+
+def settle(
+    ledger: Ledger, stopped: Stopped, *, settings: str, now: float, fraction: float
+) -> Ledger:
+    """The ledger after a sign-in that ended without a session.
+
+    ``settings`` is the digest in force, ``fraction`` a random number in [0, 1) for the jitter.
+    """
+    if stopped.asked:
+        return ledger
+    error = stopped.error
+    if isinstance(error, CredentialsRejected | CodeRejected):
+        if stopped.stage == "before_submit":
+            return ledger  # the same secret as before: the signer typed nothing
+        ledger = ledger.with_rejected(now, stopped.fingerprint)
+        # It blocks no rung: whether the secret has changed only the signer can tell.
+        return ledger.with_latch(now, error, blocks=(), settings=settings, firm=True)
+    if isinstance(error, AccountLocked):
+        ledger = ledger.with_rejected(now, stopped.fingerprint)
+        return ledger.with_latch(now, error, blocks=("scripted",), settings=settings, firm=True)
+    sent = stopped.stage != "before_submit"
+    if sent:
+        ledger = ledger.with_lost()
+    if isinstance(error, BudgetSpent | NotConfigured | ConfigInvalid | KeyWrong | BrowserMissing):
+        return ledger  # nothing was tried, and mending it must help at once
+    if isinstance(error, PageNotRecognised):
+        ledger = ledger.with_unrecognised()
+        if ledger.unrecognised < UNRECOGNISED_TRIES:
+            return ledger.with_backoff(now, error, fraction=fraction)
+    if isinstance(
+        error, Challenge | ProviderRefuses | NeedsHuman | PageNotRecognised | WrongSetting
+    ):
+        return ledger.with_latch(now, error, blocks=_SIGN_INS, settings=settings)
+    if isinstance(error, StoreError):
+        return ledger
+    if sent and error.retry_after_s is None:
+        return ledger.with_wait(now, error, AMBIGUOUS_WAIT_S)
+    return ledger.with_backoff(now, error, fraction=fraction)

@@ -1,0 +1,301 @@
+"""Everything between the browser's cookies and a session that may be served: prove, then promote.
+
+Asks the site (through ``probe.py``), judges by ``verdict.py``, finds which cookies matter by
+``discovery.py``, and whose session it is by ``whose.py``.  Stores nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from harvester import discovery, lifetime, whose
+from harvester.clock import Clock
+from harvester.errors import HarvesterError, ProbeProvesNothing, SiteDown
+from harvester.ledger import Ledger
+from harvester.log import event
+from harvester.profile import Profile
+from harvester.session import Cookie, Session
+from harvester.setcookie import take_in
+from harvester.signin.dialogue import SignedIn
+from harvester.verdict import Answer, Picture, Verdict, judge, picture_of
+
+
+class Client(Protocol):
+    """Requests to the site; ``probe.SiteClient`` is one."""
+
+    async def probe(self, cookies: tuple[Cookie, ...]) -> Answer: ...
+    async def get(self, path: str, cookies: tuple[Cookie, ...]) -> Answer: ...
+    async def post(self, path: str, cookies: tuple[Cookie, ...]) -> Answer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a probe or touch brought.  ``session`` is None unless the site said ALIVE."""
+
+    verdict: Verdict
+    session: Session | None = None
+    trouble: str = ""
+    retry_after_s: float | None = None
+
+
+class Staging:
+    """Proves candidates for one profile."""
+
+    def __init__(self, profile: Profile, client: Client, clock: Clock) -> None:
+        self._profile = profile
+        self._client = client
+        self._clock = clock
+        self._picture: Picture | None = None
+        self._last_candidate: Answer | None = None
+
+    def recall(self, ledger: Ledger) -> None:
+        """Take the picture of "denied" from the ledger, if it is still of this probe."""
+        if ledger.picture is not None and ledger.picture.asked == self._asked():
+            self._picture = ledger.picture
+
+    async def with_picture(self, ledger: Ledger) -> Ledger:
+        """The ledger with this site's picture of "denied", asked for where it is missing.
+
+        Raises ProbeProvesNothing when the probe is alive without a session, and SiteDown when
+        there is no picture to be had now.
+        """
+        site, asked = self._profile.site, self._asked()
+        self.recall(ledger)
+        if self._picture is not None:
+            return ledger
+        answer = await self._client.probe(())
+        picture = picture_of(answer, asked)
+        if picture is None and self._judge(answer) is Verdict.DENIED:
+            picture = Picture(asked, answer.status)
+        if picture is not None:
+            self._picture = picture
+            return ledger.with_picture(picture)
+        if self._judge(answer) is Verdict.ALIVE:
+            raise ProbeProvesNothing(
+                f"{site.origin}{site.probe_path} answers {answer.status} without any session, so "
+                "it cannot tell a live session from a dead one",
+                hint="set HARVESTER_PROBE_PATH to a read-only request that needs a session, or "
+                "HARVESTER_PROBE_DENIED_TEXT to what its answer says without one",
+            )
+        raise SiteDown(
+            f"{site.origin} does not answer the probe ({_trouble(answer)})",
+            hint="try again later; nothing was typed",
+            retry_after_s=answer.retry_after_s,
+        )
+
+    async def candidate(self, cookies: tuple[Cookie, ...]) -> Verdict:
+        """Does the site accept these cookies?  The answer is remembered for ``explains``."""
+        answer = await self._client.probe(self._sent(cookies, self._profile.site.probe_path))
+        self._last_candidate = answer
+        return self._judge(answer)
+
+    def explains(self, error: HarvesterError) -> HarvesterError:
+        """A better error, where the probe's last answer says why no candidate was good enough."""
+        answer, self._last_candidate = self._last_candidate, None
+        if answer is None or not isinstance(error, SiteDown):
+            return error
+        if answer.status in (403, 404, 409):
+            said = f': "{answer.words}"' if answer.words else ""
+            return ProbeProvesNothing(
+                f"the sign-in ended, but the probe is answered with {answer.status}{said}",
+                hint="set HARVESTER_PROBE_PATH to a read-only request that this account may make",
+            )
+        return error
+
+    async def verdict(self, session: Session) -> Touched:
+        """One probe with the served cookies; what the answer rolled is in ``session``."""
+        answer = await self._client.probe(
+            self._sent(session.cookies, self._profile.site.probe_path)
+        )
+        return self._taken(session, answer)
+
+    async def touch(self, session: Session) -> Touched:
+        """The probe, then the front page, with the whole jar, as a browser tab would ask."""
+        touched = self._taken(session, await self._client.probe(self._jar(session)))
+        if touched.session is None:
+            return touched
+        after = touched.session
+        answer = await self._client.get("/", self._jar(after))
+        if 200 <= answer.status < 300:
+            after = self._rolled(after, answer)
+        if after.cookies != session.cookies:
+            proof = await self.verdict(after)
+            if proof.session is None:
+                return touched
+            after = proof.session
+        return replace(touched, session=after)
+
+    async def sign_out(self, session: Session, path: str) -> bool:
+        """Ask the site to end the session.  True if it said that it did."""
+        answer = await self._client.post(path, self._jar(session))
+        return 200 <= answer.status < 400
+
+    async def stage(
+        self, signed: SignedIn, current: Session | None, *, renewed: bool, last_generation: int
+    ) -> Session:
+        """A proved session from what the browser brought; raises HarvesterError.
+
+        ``renewed`` keeps the identity that the current session has.  The caller stores it.
+        """
+        path = self._profile.site.probe_path
+        jar = tuple(c for c in signed.cookies if c.goes_to(self._profile.site.host, c.path))
+        names = await self._needed(jar, current)
+        cookies = tuple(c for c in self._sent(jar, path) if c.name in names)
+        now = self._clock.wall_s()
+        found = lifetime.estimate(cookies)
+        owner = await self._whose(signed, jar, cookies)
+        return Session(
+            profile=self._profile.name,
+            origin=self._profile.site.origin,
+            generation=max(last_generation, 0 if current is None else current.generation) + 1,
+            cookies=cookies,
+            jar=jar,
+            obtained_at=current.obtained_at if renewed and current is not None else now,
+            proved_at=now,
+            renewed_at=now,
+            expires_at=found.expires_at,
+            expires_kind=found.kind,
+            confidence=found.confidence,
+            identity=owner.identity or (current.identity if renewed and current else None),
+            organization=owner.organization
+            or (current.organization if renewed and current else None),
+            organization_proved=owner.organization_proved,
+            user_agent=signed.user_agent,
+        )
+
+    async def _needed(self, jar: tuple[Cookie, ...], current: Session | None) -> frozenset[str]:
+        sent = self._sent(jar, self._profile.site.probe_path)
+        if self._profile.session_cookie is not None:
+            return await self._configured(sent, self._profile.session_cookie)
+        before = tuple(cookie.name for cookie in current.cookies) if current is not None else ()
+        found = await self._search(discovery.search(sent, remembered=before), sent)
+        if before and set(found.names) != set(before):
+            event(
+                "cookies.changed",
+                level=logging.WARNING,
+                profile=self._profile.name,
+                before=sorted(before),
+                now=sorted(found.names),
+            )
+        event(
+            "cookies.found",
+            profile=self._profile.name,
+            needed=list(found.names),
+            of=len(sent),
+            probes=found.probes,
+            complete=found.complete,
+        )
+        return frozenset(found.names)
+
+    async def _configured(self, sent: tuple[Cookie, ...], name: str) -> frozenset[str]:
+        chosen = tuple(cookie for cookie in sent if cookie.name == name)
+        if not chosen or await self._accepts(chosen) is not Verdict.ALIVE:
+            raise ProbeProvesNothing(
+                f"the site does not accept the cookie {name} alone",
+                hint="correct HARVESTER_SESSION_COOKIE, or unset it: the cookie is then found",
+            )
+        return frozenset({name})
+
+    async def _search(
+        self, flow: Generator[frozenset[str], bool, discovery.Found], sent: tuple[Cookie, ...]
+    ) -> discovery.Found:
+        try:
+            names = next(flow)
+            while True:
+                verdict = await self._accepts(tuple(c for c in sent if c.name in names))
+                if verdict is Verdict.UNREACHABLE:
+                    flow.throw(discovery.SiteSilent())
+                names = flow.send(verdict is Verdict.ALIVE)
+        except StopIteration as end:
+            found: discovery.Found = end.value
+            return found
+
+    async def _accepts(self, cookies: tuple[Cookie, ...]) -> Verdict:
+        answer = await self._client.probe(cookies)
+        verdict = self._judge(answer)
+        # A part of the jar that is answered with 403 is not accepted, whatever else it means.
+        if verdict is Verdict.UNREACHABLE and 400 <= answer.status < 500 and answer.status != 429:
+            return Verdict.DENIED
+        return verdict
+
+    async def _whose(
+        self, signed: SignedIn, jar: tuple[Cookie, ...], cookies: tuple[Cookie, ...]
+    ) -> whose.Whose:
+        strong = [whose.from_claims(jar)]
+        site = self._profile.site
+        if site.whoami_path is not None:
+            answer = await self._client.get(site.whoami_path, cookies)
+            if 200 <= answer.status < 300:
+                strong.append(
+                    whose.from_whoami(
+                        answer.body,
+                        identity=site.whoami_identity,
+                        organization=site.whoami_organization,
+                    )
+                )
+        shown = whose.Evidence(
+            signed.identity, (signed.organization,) if signed.organization else ()
+        )
+        return whose.decide(self._profile, strong, shown)
+
+    def _taken(self, session: Session, answer: Answer) -> Touched:
+        verdict = self._judge(answer)
+        if verdict is not Verdict.ALIVE:
+            return Touched(verdict, None, _trouble(answer), answer.retry_after_s)
+        return Touched(verdict, self._rolled(session, answer).proved(self._clock.wall_s()))
+
+    def _rolled(self, session: Session, answer: Answer) -> Session:
+        """The session with what an accepted answer set anew; the generation stays."""
+        if not answer.set_cookies:
+            return session
+        now = self._clock.wall_s()
+        jar = take_in(session.jar, answer.set_cookies, now_s=now)
+        needed = {cookie.name for cookie in session.cookies}
+        sent = self._sent(jar, self._profile.site.probe_path)
+        cookies = tuple(cookie for cookie in sent if cookie.name in needed)
+        if cookies == session.cookies:
+            return replace(session, jar=jar)
+        found = lifetime.estimate(cookies)
+        return replace(
+            session,
+            jar=jar,
+            cookies=cookies,
+            renewed_at=now,
+            expires_at=found.expires_at,
+            expires_kind=found.kind,
+            confidence=found.confidence,
+        )
+
+    def _asked(self) -> str:
+        site = self._profile.site
+        return f"{site.origin}|{site.probe_path}|{site.probe_denied_text or ''}"
+
+    def _jar(self, session: Session) -> tuple[Cookie, ...]:
+        return self._sent(session.jar, self._profile.site.probe_path)
+
+    def _sent(self, cookies: tuple[Cookie, ...], path: str) -> tuple[Cookie, ...]:
+        """What a browser would send: longer paths first, and one value for each name."""
+        host = self._profile.site.host
+        chosen: dict[str, Cookie] = {}
+        for cookie in sorted(cookies, key=lambda c: len(c.path), reverse=True):
+            if cookie.goes_to(host, path):
+                chosen.setdefault(cookie.name, cookie)
+        return tuple(chosen.values())
+
+    def _judge(self, answer: Answer) -> Verdict:
+        return judge(
+            answer,
+            picture=self._picture,
+            denied_text=self._profile.site.probe_denied_text,
+            identity_origins=self._profile.identity_origins,
+            sign_in_url=self._profile.site.sign_in_url,
+        )
+
+
+def _trouble(answer: Answer) -> str:
+    if answer.status:
+        return f"status {answer.status}" + (f": {answer.words}" if answer.words else "")
+    return answer.trouble or "no answer"

@@ -1,0 +1,133 @@
+"""Faults on the wire: what goes wrong between a server and whoever asks it.
+
+A rule says where (which server, which path prefix), what, and how many times.  The first rule
+that fits a request is applied.  Control requests are never touched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from harvester.standin.exchange import Exchange
+
+KINDS = {
+    "status": "answer with `status`, and `retry_after` as it is given (seconds or a date)",
+    "delay": "answer after `seconds`",
+    "hang": "never answer",
+    "reset": "reset the connection",
+    "redirect_loop": "redirect to the same address for ever",
+    "sign_in_page": "200 with a sign-in page",
+    "sign_in_redirect": "302 to the site's sign-in page",
+    "trickle": "a 200 that gives one byte a second",
+}
+_SIGN_IN_PAGE = (
+    '<!doctype html><html lang="en"><title>Sign in</title><h1>Sign in</h1><form method="post" '
+    'action="/login"><label>E-mail <input type="email" name="email" autocomplete="username">'
+    '</label><label>Password <input type="password" name="password"></label>'
+    "<button>Sign in</button></form></html>"
+)
+
+
+class UnknownFault(ValueError):
+    """The rule asked for makes no sense; the text says why."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """One rule.  ``server`` is site, identity or any; ``times`` None means until cleared."""
+
+    kind: str
+    server: str = "any"
+    prefix: str = "/"
+    method: str = ""
+    status: int = 503
+    retry_after: str = ""
+    seconds: float = 1.0
+    times: int | None = None
+
+    def fits(self, server: str, method: str, path: str) -> bool:
+        return (
+            self.times != 0
+            and self.server in ("any", server)
+            and path.startswith(self.prefix)
+            and self.method in ("", method)
+        )
+
+
+def read_fault(data: dict[str, Any]) -> Fault:
+    """A rule from JSON.  Raises UnknownFault."""
+    try:
+        fault = Fault(**data)
+    except TypeError as error:
+        raise UnknownFault(f"a fault has the fields of Fault: {error}") from None
+    if fault.kind not in KINDS:
+        raise UnknownFault(f"kind is one of: {', '.join(KINDS)}")
+    if fault.server not in ("any", "site", "identity"):
+        raise UnknownFault("server is one of: any, site, identity")
+    return fault
+
+
+class Faults:
+    """The rules in force, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self.rules: list[Fault] = []
+
+    def take(self, server: str, method: str, path: str) -> Fault | None:
+        """The rule for this request, counted."""
+        for rule in self.rules:
+            if rule.fits(server, method, path):
+                if rule.times is not None:
+                    rule.times -= 1
+                return rule
+        return None
+
+
+async def apply(fault: Fault, visit: Exchange) -> web.StreamResponse | None:
+    """Do the fault; None means: go on and answer as usual."""
+    match fault.kind:
+        case "status":
+            extra = {"Retry-After": fault.retry_after} if fault.retry_after else {}
+            return visit.json({"error": "fault"}, status=fault.status, headers=extra)
+        case "delay":
+            await asyncio.sleep(fault.seconds)
+            return None
+        case "hang":
+            await asyncio.Event().wait()
+            return None
+        case "reset":
+            return reset(visit)
+        case "redirect_loop":
+            return visit.see(str(visit.request.rel_url))
+        case "sign_in_page":
+            return visit.html(_SIGN_IN_PAGE)
+        case "sign_in_redirect":
+            return visit.see("/login")
+        case _:
+            return await _trickle(visit)
+
+
+def reset(visit: Exchange) -> web.Response:
+    """Cut the connection with a reset, not a polite end, and answer nobody."""
+    transport = visit.request.transport
+    if transport is not None:
+        sock: socket.socket = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    return visit.empty()
+
+
+async def _trickle(visit: Exchange) -> web.StreamResponse:
+    answer = web.StreamResponse(headers={"Content-Type": "application/json"})
+    answer.content_length = 1000
+    await answer.prepare(visit.request)
+    for _ in range(1000):
+        await answer.write(b" ")
+        await asyncio.sleep(1.0)
+    return answer

@@ -1,0 +1,76 @@
+"""How everything stands, for a person and for a program: the answer of ``GET /v1/status``.
+
+Shows no secret and, on purpose, no value of any cookie: only which names matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from harvester.clock import rfc3339
+from harvester.keeper import Keeper
+from harvester.ledger import DAY_S, HOUR_S, SUBMITS_SINCE_SUCCESS, Ledger
+from harvester.profile import Profile
+
+
+def profile_status(keeper: Keeper, now: float) -> dict[str, Any]:
+    """One profile's entry.  Times RFC 3339."""
+    standing = keeper.standing()
+    session = standing.session
+    ledger = standing.ledger
+    last = standing.last_event
+    latch = ledger.latch
+    wait = ledger.waits(now)
+    return {
+        "profile": keeper.profile.name,
+        "origin": keeper.profile.site.origin,
+        "state": standing.state,
+        "ready": keeper.ready,
+        "why_not": keeper.why_not or None,
+        "generation": None if session is None else session.generation,
+        "identity": None if session is None else session.identity,
+        "organization": None if session is None else session.organization,
+        "organization_proved": session is not None and session.organization_proved,
+        "cookies": [] if session is None else [cookie.name for cookie in session.cookies],
+        "identity_origins": list(keeper.profile.identity_origins),
+        "obtained_at": None if session is None else rfc3339(session.obtained_at),
+        "proved_at": None if session is None else rfc3339(session.proved_at),
+        "expires_at": None if session is None else rfc3339(session.expires_at),
+        "expires_kind": "unknown" if session is None else session.expires_kind,
+        "confidence": 0.0 if session is None else round(session.confidence, 3),
+        "next_refresh_at": rfc3339(standing.next_refresh_at),
+        "durable": standing.durable,
+        "latch": None
+        if latch is None
+        else {
+            "code": latch.error.get("code"),
+            "message": latch.error.get("message"),
+            "hint": latch.error.get("hint"),
+            "since": rfc3339(latch.since),
+        },
+        "backoff_until": None if wait is None else rfc3339(ledger.retry_at),
+        "backoff_code": None if wait is None else wait.code,
+        "budgets": _budgets(ledger, keeper.profile, now, standing.life_s),
+        "last_event": None if last is None else {**last, "at": rfc3339(last["at"])},
+    }
+
+
+def whole_status(keepers: Iterable[Keeper], now: float, **about: Any) -> dict[str, Any]:
+    """All profiles, and ``about`` the process that answers."""
+    profiles = [profile_status(keeper, now) for keeper in keepers]
+    return {
+        "version": 1,
+        **about,
+        "durable": all(one["durable"] for one in profiles),
+        "profiles": profiles,
+    }
+
+
+def _budgets(ledger: Ledger, profile: Profile, now: float, life_s: float | None) -> dict[str, int]:
+    return {
+        "submits_left_hour": max(0, profile.submits_per_hour - ledger.sent_since(now - HOUR_S)),
+        "submits_left_day": max(0, profile.submits_per_day - ledger.sent_since(now - DAY_S)),
+        "submits_left_since_success": max(0, SUBMITS_SINCE_SUCCESS - len(ledger.since_success())),
+        "silent_left": ledger.silent_left(now, life_s),
+    }

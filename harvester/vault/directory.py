@@ -1,0 +1,353 @@
+"""A directory of sealed records: the default store.
+
+    ROOT/                         0700, ours, no symlink
+      key                         the sealing key, unless one is given (keys.py)
+      profiles/NAME/
+        session                   the record in use; likewise identity-state, ledger, totp-step, ...
+        session.previous          the one before it
+        session.bad-TIME          one that was damaged, kept for a person; three at most
+        seen                      the last generation written of each purpose (not secret)
+      locks/                      profile.NAME.lock, daemon.lock
+      run/                        for the socket, where the system has no better place
+
+Owns which record counts and what happens to one that does not open: a damaged one is set aside
+and the one before it is used; one that another key sealed, that was changed or swapped, or that
+a later release wrote is an error and stays where it is.  Nothing here deletes or overwrites such
+a record.  Works between processes: readers need no lock, writers are to hold the profile's.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from harvester.clock import Clock, SystemClock
+from harvester.errors import Bug, StoreCorrupt, StoreFull
+from harvester.profile import PROFILE_NAME
+from harvester.vault.durable import PREVIOUS, Disk
+from harvester.vault.generations import Generations
+from harvester.vault.lock import Lock
+from harvester.vault.seal import MAX_RECORD_BYTES, PURPOSES, Purpose, Seal
+
+__all__ = ["DirectoryStore", "Lock", "Stored", "prepare"]
+
+# Enough to see whether damage comes again and again; more would only fill a failing disk.
+SET_ASIDE_MOST = 3
+# How often a reader looks again because a writer replaced what it was about to set aside.
+_LOOKS_MOST = 5
+_BAD = ".bad-"
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What was stored.  ``created_at`` is seconds since 1970.
+
+    ``from_previous``: the record in use could not be used, this is the one before it;
+    ``set_aside`` is the name that a damaged one was given just now.  ``rolled_back``: a later
+    generation was once written, so somebody put an old file back: probe before trusting it.
+    """
+
+    plaintext: bytes = field(repr=False)
+    generation: int
+    created_at: float
+    from_previous: bool = False
+    rolled_back: bool = False
+    set_aside: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Newest(Generic[_T]):
+    value: _T
+    from_previous: bool
+    set_aside: str | None
+
+
+def prepare(root: Path, *, disk: Disk | None = None) -> None:
+    """Make the store's directories, 0700, and sweep what killed writers left.
+
+    Raises StoreUnsafe (with the chmod) for a directory that is not ours alone, StoreFull where
+    nothing can be made.
+    """
+    disk = disk or Disk(private_dirs=True)
+    for path in (root, root / "profiles", root / "locks", root / "run"):
+        disk.make_dir(path)
+    now_s = SystemClock().wall_s()
+    for name in disk.names(root / "profiles"):
+        if PROFILE_NAME.fullmatch(name):
+            disk.sweep(root / "profiles" / name, now_s=now_s)
+    disk.sweep(root, now_s=now_s)
+
+
+class DirectoryStore:
+    """Sealed records of many profiles in one directory.
+
+    Without a ``seal`` it can say what is there and take locks, but open and write nothing.
+    All calls block for the disk.  Errors beside those named: StoreUnsafe for owner, mode and
+    symlinks anywhere in the store, StoreFull for what the disk refuses.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        seal: Seal | None = None,
+        *,
+        disk: Disk | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.root = Path(os.path.abspath(root))
+        self._seal = seal
+        self._disk = disk or Disk(private_dirs=True)
+        self._clock = clock or SystemClock()
+        self._generations = Generations(self._disk)
+
+    # What is there
+
+    def has_records(self) -> bool:
+        """Whether anything sealed lies here, a record set aside too: then no key may be made."""
+        return bool(self.profiles())
+
+    def profiles(self) -> list[str]:
+        """The names of the profiles that have a record."""
+        if not self._disk.check_dir(self.root):
+            return []
+        names = self._disk.names(self.root / "profiles")
+        return [name for name in names if PROFILE_NAME.fullmatch(name) and self._records(name)]
+
+    def stamp(self, profile: str, purpose: Purpose) -> object | None:
+        """Changes whenever some process writes the record; None if there is none.  Cheap."""
+        directory = self._directory(profile)
+        return self._disk.stamp(directory, purpose) or self._disk.stamp(
+            directory, purpose + PREVIOUS
+        )
+
+    # Reading
+
+    def read(self, profile: str, purpose: Purpose) -> Stored | None:
+        """The newest record that opens, None if none was ever written.
+
+        Raises StoreCorrupt if all there are were damaged (they are set aside; a ledger goes on
+        raising it until a new one is written, since "damaged" must not turn into "empty");
+        KeyWrong, StoreTampered, StoreSwapped, StoreTooNew: nothing was touched.
+        """
+        seal, directory = self._opener(), self._directory(profile)
+        # Asked first: a record written between the two looks would else seem rolled back.
+        last = self._generations.last(directory, purpose)
+        newest = self._newest(
+            profile, purpose, lambda record: seal.open(record, profile=profile, purpose=purpose)
+        )
+        if newest is None:
+            return None
+        opened = newest.value
+        self._generations.read(directory, purpose, opened.generation)
+        return Stored(
+            plaintext=opened.plaintext,
+            generation=opened.generation,
+            created_at=opened.created_at,
+            from_previous=newest.from_previous,
+            rolled_back=opened.generation < last and not newest.from_previous,
+            set_aside=newest.set_aside,
+        )
+
+    def read_sealed(self, profile: str, purpose: Purpose) -> bytes | None:
+        """The newest whole record as it lies there, for a process that will open it itself.
+
+        Raises as ``read``; a change of the ciphertext alone shows only when it is opened.
+        """
+        newest = self._newest(profile, purpose, self._label_of(profile, purpose))
+        return None if newest is None else newest.value
+
+    # Writing
+
+    def write(self, profile: str, purpose: Purpose, plaintext: bytes, generation: int) -> None:
+        """Seal and store, durably when this returns; the record in use becomes the previous one.
+
+        Raises as ``read`` if the record in use is one that must not be overwritten.
+        """
+        seal = self._opener()
+        record = seal.seal(
+            plaintext,
+            profile=profile,
+            purpose=purpose,
+            generation=generation,
+            now_s=self._clock.wall_s(),
+        )
+
+        def look(present: bytes) -> object:
+            return seal.open(present, profile=profile, purpose=purpose)
+
+        self._put(profile, purpose, record, generation, look)
+
+    def write_sealed(self, profile: str, purpose: Purpose, record: bytes) -> None:
+        """Store a record that another process sealed, after a look at its label.
+
+        Raises as ``read`` for the record given and for the one in use.
+        """
+        label = self._opener().label(record, profile=profile, purpose=purpose)
+        look = self._label_of(profile, purpose)
+        self._put(profile, purpose, record, label.generation, look)
+
+    def delete(self, profile: str, purpose: Purpose) -> None:
+        """Remove the record, the one before it and those set aside.
+
+        The record in use goes last: cut short, this leaves it, and not an older one in its place.
+        """
+        directory = self._directory(profile)
+        bad = self._bad(directory, purpose)
+        self._disk.remove(directory, *bad, purpose + PREVIOUS, purpose)
+
+    def set_aside(self, profile: str, purpose: Purpose) -> list[str]:
+        """Move record and previous away because a person said so; the names they now have.
+
+        The way out of a tampered, swapped or foreign record: nothing is lost, nothing stands in
+        the way of the next write.
+        """
+        directory = self._directory(profile)
+        moved = []
+        for name in (purpose + PREVIOUS, purpose):
+            stamp = self._disk.stamp(directory, name)
+            if stamp is not None:
+                aside = self._aside_name(directory, purpose)
+                if self._disk.set_aside(directory, name, aside, stamp):
+                    moved.append(aside)
+        return moved
+
+    # Locks
+
+    def lock(self, profile: str) -> Lock:
+        """The lock of everybody who signs in or writes for this profile."""
+        return self._lock(f"profile.{_named(profile)}.lock")
+
+    def lock_daemon(self) -> Lock:
+        """The lock that keeps a second daemon from this store."""
+        return self._lock("daemon.lock")
+
+    def _lock(self, name: str) -> Lock:
+        self._disk.make_dir(self.root)
+        self._disk.make_dir(self.root / "locks")
+        return Lock(self.root / "locks" / name)
+
+    # How
+
+    def _opener(self) -> Seal:
+        if self._seal is None:
+            raise Bug("the store was asked for a record before it was given a key")
+        return self._seal
+
+    def _directory(self, profile: str) -> Path:
+        return self.root / "profiles" / _named(profile)
+
+    def _records(self, profile: str) -> list[str]:
+        names = self._disk.names(self._directory(profile))
+        return [name for name in names if name.startswith(PURPOSES)]
+
+    def _label_of(self, profile: str, purpose: Purpose) -> Callable[[bytes], bytes]:
+        seal = self._opener()
+
+        def look(record: bytes) -> bytes:
+            seal.label(record, profile=profile, purpose=purpose)
+            return record
+
+        return look
+
+    def _newest(
+        self, profile: str, purpose: Purpose, look: Callable[[bytes], _T]
+    ) -> _Newest[_T] | None:
+        self._disk.check_dir(self.root)
+        directory = self._directory(profile)
+        for _ in range(_LOOKS_MOST):
+            aside: str | None = None
+            trouble: StoreCorrupt | None = None
+            raced = False
+            for name in (purpose, purpose + PREVIOUS):
+                found = self._disk.read_stamped(directory, name, MAX_RECORD_BYTES)
+                if found is None:
+                    continue
+                record, stamp = found
+                try:
+                    return _Newest(look(record), name != purpose, aside)
+                except StoreCorrupt as error:
+                    trouble = trouble or error
+                try:
+                    new_name = self._aside_name(directory, purpose)
+                    raced = not self._disk.set_aside(directory, name, new_name, stamp)
+                except StoreFull:
+                    continue  # a disk that takes nothing: it stays, the one before it still serves
+                if raced:
+                    break
+                aside = aside or new_name
+            if not raced:
+                break
+        if trouble is not None:
+            kept = f" (kept as {directory / aside})" if aside else ""
+            raise StoreCorrupt(
+                f"{trouble.message}{kept}, and there is none before it", hint=trouble.hint
+            )
+        if purpose == "ledger" and self._bad(directory, purpose):
+            raise StoreCorrupt(
+                f"the ledger of profile {profile} was damaged and set aside in {directory}",
+                hint="when you know that the account is in order, run: harvester unlock",
+            )
+        return None
+
+    def _put(
+        self,
+        profile: str,
+        purpose: Purpose,
+        record: bytes,
+        generation: int,
+        look: Callable[[bytes], object],
+    ) -> None:
+        directory = self._directory(profile)
+        for path in (self.root, self.root / "profiles", directory):
+            self._disk.make_dir(path)
+        keep = self._is_good(directory, purpose, look)
+        self._disk.write_atomic(directory, purpose, record, keep_previous=keep)
+        self._generations.wrote(directory, purpose, generation)
+
+    def _is_good(self, directory: Path, purpose: Purpose, look: Callable[[bytes], object]) -> bool:
+        """Whether the record in use may become the previous one.
+
+        A damaged one must not: it would push out a good one.  It is set aside first.
+        """
+        found = self._disk.read_stamped(directory, purpose, MAX_RECORD_BYTES)
+        if found is None:
+            return False
+        record, stamp = found
+        try:
+            look(record)
+        except StoreCorrupt:
+            aside = self._aside_name(directory, purpose)
+            self._disk.set_aside(directory, purpose, aside, stamp)
+            return False
+        return True
+
+    def _bad(self, directory: Path, purpose: Purpose) -> list[str]:
+        names = self._disk.names(directory)
+        return [name for name in names if name.startswith(purpose + _BAD)]
+
+    def _aside_name(self, directory: Path, purpose: Purpose) -> str:
+        """A name of its own for a bad record, after making room for it."""
+        bad = self._bad(directory, purpose)
+        too_many = bad[: max(0, len(bad) - SET_ASIDE_MOST + 1)]
+        if too_many:
+            self._disk.remove(directory, *too_many)
+        moment = datetime.fromtimestamp(self._clock.wall_s(), UTC)
+        stem = f"{purpose}{_BAD}{moment:%Y%m%dT%H%M%S}.{moment.microsecond // 1000:03d}Z"
+        name, count = stem, 1
+        while name in bad:
+            count += 1
+            name = f"{stem}-{count}"
+        return name
+
+
+def _named(profile: str) -> str:
+    # It becomes a part of a path; the settings have checked it, and this is the last door.
+    if not PROFILE_NAME.fullmatch(profile):
+        raise ValueError(f"{profile!r} is no name of a profile")
+    return profile

@@ -1,0 +1,153 @@
+"""Makes the kit of sealed records: good and bad ones, each named for what opening it must give.
+
+    EXPECTED--STORY.record      EXPECTED is ``ok`` or the code of the error
+
+All are opened as the session of profile ``default`` with KEY.  This is a second implementation of
+the format, written from its description and not from ``seal.py``: it fixes the format, so that a
+release that can no longer read old records fails here first.  Salt and nonce are fixed, so that
+the same bytes come out each time.  Run it after a change of the format, and only then.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+KEY = bytes(range(32))
+OTHER_KEY = bytes(range(1, 33))
+PLAINTEXT = b'{"cookie":"a session that opens nothing"}'
+GENERATION = 7
+CREATED = 1763900000.25
+KID = hmac.digest(KEY, b"harvester key id 1", "sha256").hex()[:16]
+
+
+def hkdf(key: bytes, salt: bytes, info: bytes, length: int) -> bytes:
+    """RFC 5869 with SHA-256."""
+    prk = hmac.digest(salt, key, "sha256")
+    out, block = b"", b""
+    while len(out) < length:
+        block = hmac.digest(prk, block + info + bytes([len(out) // 32 + 1]), "sha256")
+        out += block
+    return out[:length]
+
+
+def closed(body: bytes) -> bytes:
+    """The body with its right last line, whatever the body is."""
+    return body + b"sha256:" + hashlib.sha256(body).hexdigest().encode() + b"\n"
+
+
+def wrapped(data: bytes) -> bytes:
+    text = base64.b64encode(data)
+    return b"".join(text[at : at + 76] + b"\n" for at in range(0, len(text), 76))
+
+
+def parts(
+    plaintext: bytes = PLAINTEXT,
+    *,
+    key: bytes = KEY,
+    profile: str = "default",
+    purpose: str = "session",
+    **changed: Any,
+) -> tuple[dict[str, Any], bytes]:
+    """A genuine header and ciphertext; ``changed`` fields are in the header from the start."""
+    salt = hashlib.sha256(b"salt" + plaintext).digest()
+    nonce = hashlib.sha256(b"nonce" + plaintext).digest()[:12]
+    okm = hkdf(key, salt, f"harvester-sealed 1|{purpose}|{profile}".encode(), 64)
+    header = {
+        "alg": "AES-256-GCM",
+        "kid": hmac.digest(key, b"harvester key id 1", "sha256").hex()[:16],
+        "commit": okm[32:].hex(),
+        "salt": base64.b64encode(salt).decode(),
+        "nonce": base64.b64encode(nonce).decode(),
+        "profile": profile,
+        "purpose": purpose,
+        "generation": GENERATION,
+        "created": CREATED,
+    } | changed
+    return header, AESGCM(okm[:32]).encrypt(nonce, plaintext, dumped(header))
+
+
+def dumped(header: dict[str, Any]) -> bytes:
+    return json.dumps(header, separators=(",", ":")).encode()
+
+
+def assembled(header: dict[str, Any] | bytes, ciphertext: bytes, version: str = "1") -> bytes:
+    text = header if isinstance(header, bytes) else dumped(header)
+    return closed(f"harvester-sealed {version}\n".encode() + text + b"\n" + wrapped(ciphertext))
+
+
+def without(header: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in header.items() if key != name}
+
+
+def records() -> dict[str, bytes]:
+    header, body = parts()
+    good = assembled(header, body)
+    long_header, long_body = parts(b"a longer one " * 40)
+    flipped = body[:-20] + bytes([body[-20] ^ 1]) + body[-19:]
+    other_header, other_body = parts(profile="other")
+    text = dumped(header)
+    return {
+        "ok--a-session": good,
+        "ok--nothing-in-it": assembled(*parts(b"")),
+        "ok--every-byte": assembled(*parts(bytes(range(256)) * 3)),
+        "ok--generation-nought": assembled(*parts(b"first", generation=0)),
+        "store_corrupt--nothing": b"",
+        "store_corrupt--cut-short": good[:-30],
+        "store_corrupt--first-half": good[: len(good) // 2],
+        "store_corrupt--one-bit": good[:200] + bytes([good[200] ^ 4]) + good[201:],
+        "store_corrupt--line-ends-of-windows": good.replace(b"\n", b"\r\n"),
+        "store_corrupt--something-after-it": good + b"\n",
+        "store_corrupt--zeros-of-a-power-cut": bytes(len(good)),
+        "store_corrupt--another-format": closed(b"something else 1\n" + text + b"\n"),
+        "store_corrupt--version-nought": assembled(header, body, "0"),
+        "store_corrupt--no-header": closed(b"harvester-sealed 1\n"),
+        "store_corrupt--header-no-json": assembled(b"alg=AES", body),
+        "store_corrupt--header-a-list": assembled(b"[1]", body),
+        "store_corrupt--header-too-deep": assembled(b"[" * 4000, body),
+        "store_corrupt--header-too-long": assembled(text[:-1] + b" " * 5000 + b"}", body),
+        "store_corrupt--field-twice": assembled(text[:-1] + b',"generation":9}', body),
+        "store_corrupt--field-missing": assembled(without(header, "nonce"), body),
+        "store_corrupt--generation-a-text": assembled(*parts(generation="7")),
+        "store_corrupt--generation-a-truth": assembled(*parts(generation=True)),
+        "store_corrupt--generation-below-nought": assembled(*parts(generation=-1)),
+        "store_corrupt--created-not-a-number": assembled(*parts(created=float("nan"))),
+        "store_corrupt--created-for-ever": assembled(*parts(created=float("inf"))),
+        "store_corrupt--profile-with-an-escape": assembled(header | {"profile": "a\x1b[2J"}, body),
+        "store_corrupt--salt-too-short": assembled(header | {"salt": "AAAA"}, body),
+        "store_corrupt--commitment-no-hex": assembled(header | {"commit": "z" * 64}, body),
+        "store_corrupt--body-no-base64": closed(b"harvester-sealed 1\n" + text + b"\n!!!!\n"),
+        "store_corrupt--body-shorter-than-a-tag": assembled(header, b"short"),
+        "key_wrong--another-key": assembled(*parts(key=OTHER_KEY)),
+        "store_tampered--ciphertext-changed": assembled(header, flipped),
+        "store_tampered--ciphertext-cut": assembled(long_header, long_body[:-40]),
+        "store_tampered--ciphertext-of-another": assembled(header, long_body),
+        "store_tampered--generation-raised": assembled(header | {"generation": 8}, body),
+        "store_tampered--made-younger": assembled(header | {"created": CREATED + 1}, body),
+        "store_tampered--commitment-changed": assembled(header | {"commit": "0" * 64}, body),
+        "store_tampered--key-id-of-ours-on-anothers": assembled(*parts(key=OTHER_KEY, kid=KID)),
+        "store_tampered--profile-edited": assembled(
+            other_header | {"profile": "default"}, other_body
+        ),
+        "store_swapped--other-profile": assembled(other_header, other_body),
+        "store_swapped--other-purpose": assembled(*parts(purpose="identity-state")),
+        "store_swapped--purpose-of-a-later-release": assembled(*parts(purpose="not-yet")),
+        "store_too_new--version-2": assembled(header, body, "2"),
+        "store_too_new--version-2-unlike-1": closed(b"harvester-sealed 2\n\x00\xff"),
+        "store_too_new--another-cipher": assembled(*parts(alg="XChaCha20-Poly1305")),
+        "store_too_new--field-unknown": assembled(*parts(kdf="argon2id")),
+    }
+
+
+if __name__ == "__main__":
+    here = Path(__file__).parent
+    for old in here.glob("*.record"):
+        old.unlink()
+    for name, record in records().items():
+        (here / f"{name}.record").write_bytes(record)

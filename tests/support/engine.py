@@ -1,0 +1,192 @@
+"""A keeper with everything around it under the test's hand: the site, the signer, the time.
+
+The store is a real one in a temporary directory; the rest is played.  ``World`` is both the site
+(what the probe meets) and the identity provider (what the signer meets), and counts what was
+asked of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harvester.climb import Climber
+from harvester.errors import CredentialsRejected, HarvesterError, NeedsHuman
+from harvester.held import Held
+from harvester.keeper import Keeper
+from harvester.profile import Profile, SecretSource, Site
+from harvester.records import Records
+from harvester.session import Cookie, Served
+from harvester.signer import Overseer
+from harvester.signin.dialogue import BrowserChoice, Job, SignedIn, Stopped
+from harvester.staging import Staging
+from harvester.vault.directory import DirectoryStore, prepare
+from harvester.vault.keys import KeyRing, MasterKey
+from harvester.vault.seal import Seal
+from harvester.verdict import Answer, Verdict
+
+KEY = bytes(range(32))
+ORIGIN = "https://knoq.one"
+START_S = 1_800_000_000.0
+
+
+class FakeClock:
+    """Two clocks that move only when told."""
+
+    def __init__(self) -> None:
+        self.wall = START_S
+        self.awake = 1000.0
+
+    def wall_s(self) -> float:
+        return self.wall
+
+    def awake_s(self) -> float:
+        return self.awake
+
+    def sleep(self, seconds: float) -> None:
+        self.wall += seconds
+        self.awake += seconds
+
+
+@dataclass
+class World:
+    """The site and the identity provider."""
+
+    clock: FakeClock
+    life_s: float | None = 3600.0
+    remembers: bool = True
+    password: str = "right"
+    down: bool = False
+    answer: Answer | None = None
+    stops_with: HarvesterError | None = None
+    stop_stage: str = "before_submit"
+    live: set[str] = field(default_factory=set)
+    issued: int = 0
+    probes: int = 0
+    control_probes: int = 0
+    sign_ins: list[str] = field(default_factory=list)
+    submits: list[str] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+
+    def issue(self) -> tuple[Cookie, ...]:
+        self.issued += 1
+        value = f"session-{self.issued}-{'x' * 20}"
+        self.live.add(value)
+        ends = None if self.life_s is None else self.clock.wall_s() + self.life_s
+        return (
+            Cookie("sid", value, "knoq.one", expires_at=ends, http_only=True),
+            Cookie("theme", "dark", "knoq.one"),
+        )
+
+    # the site, as staging.Client asks it
+
+    async def probe(self, cookies: tuple[Cookie, ...]) -> Answer:
+        if cookies:
+            self.probes += 1
+        else:
+            self.control_probes += 1
+        return self._answer(cookies)
+
+    async def get(self, path: str, cookies: tuple[Cookie, ...]) -> Answer:
+        return self._answer(cookies)
+
+    async def post(self, path: str, cookies: tuple[Cookie, ...]) -> Answer:
+        self.live.clear()
+        return Answer(200)
+
+    def _answer(self, cookies: tuple[Cookie, ...]) -> Answer:
+        if self.down:
+            return Answer(trouble="no answer")
+        if self.answer is not None:
+            return self.answer
+        alive = any(cookie.value in self.live for cookie in cookies)
+        return Answer(200, body="[]") if alive else Answer(401, words="session expired")
+
+    # the signer, as climb.Climber runs it
+
+    async def run(self, job: Job, overseer: Overseer) -> SignedIn | Stopped:
+        self.sign_ins.append(job.rung)
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.stops_with is not None:
+            return Stopped(self.stops_with, self.stop_stage)
+        if job.rung == "silent" and not self.remembers:
+            return Stopped(NeedsHuman("it asks"), asked=True)
+        fingerprint = None
+        if job.rung == "scripted":
+            assert job.password is not None
+            fingerprint = f"fp-{job.password.value}"
+            if fingerprint in job.rejected:
+                return Stopped(CredentialsRejected("refused before", latched=True))
+            refusal = await overseer.submit(fingerprint)
+            if refusal is not None:
+                return Stopped(refusal)
+            self.submits.append(job.password.value)
+            if job.password.value != self.password:
+                return Stopped(CredentialsRejected("refused"), "answered", fingerprint=fingerprint)
+        cookies = self.issue()
+        assert await overseer.candidate(cookies, "browser") is Verdict.ALIVE
+        return SignedIn(
+            cookies,
+            "browser",
+            identity_state=self._sealed_state(job),
+            secrets_sent=fingerprint is not None,
+            fingerprint=fingerprint,
+        )
+
+    def _sealed_state(self, job: Job) -> str:
+        seal = Seal(KeyRing(MasterKey(KEY)))
+        return seal.seal(
+            b"{}", profile=job.profile, purpose="identity-state", generation=self.issued, now_s=1.0
+        ).decode()
+
+    def revoke(self) -> None:
+        self.live.clear()
+
+
+def profile(**changes: object) -> Profile:
+    fields: dict[str, object] = {
+        "name": "default",
+        "site": Site(ORIGIN, ORIGIN, "/api", sign_out_path="/logout"),
+        "identity_origins": ("https://login.acme.example",),
+        "username": "ada",
+        "password": SecretSource("value", "HARVESTER_PASSWORD", value="right"),
+    }
+    return Profile(**{**fields, **changes})
+
+
+class Engine:
+    """One process's keeper over a store; make another over the same path for a restart."""
+
+    def __init__(self, root: Path, world: World, who: Profile | None = None) -> None:
+        prepare(root)
+        self.store = DirectoryStore(root, Seal(KeyRing(MasterKey(KEY))))
+        self.world = world
+        self.published: list[Served] = []
+        who = who or profile()
+        self.records = Records(self.store, who.name)
+        staging = Staging(who, world, world.clock)
+
+        async def publish(served: Served) -> None:
+            self.published.append(served)
+
+        held = Held(who, records=self.records, clock=world.clock, publish=publish)
+        climber = Climber(
+            who,
+            records=self.records,
+            staging=staging,
+            signer=world,
+            clock=world.clock,
+            key=SecretSource("value", "HARVESTER_KEY"),
+            browser=BrowserChoice(),
+            on_step=lambda _: None,
+        )
+        self.keeper = Keeper(
+            who,
+            held=held,
+            climber=climber,
+            staging=staging,
+            records=self.records,
+            clock=world.clock,
+        )

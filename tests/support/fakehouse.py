@@ -1,0 +1,119 @@
+"""A house of fake keepers behind the real API, for tests of what goes over the socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harvester import errors
+from harvester.outlets.api import Api
+from harvester.outlets.listen import Listener
+from harvester.profile import Profile, Site
+from harvester.session import Cookie, Served, Session
+
+ORIGIN = "https://app.example"
+COOKIE = Cookie("sid", "canary-c00kie", "app.example")
+
+
+def a_session(generation: int = 7, cookies: tuple[Cookie, ...] = (COOKIE,)) -> Session:
+    return Session(
+        profile="default",
+        origin=ORIGIN,
+        generation=generation,
+        cookies=cookies,
+        jar=cookies,
+        obtained_at=1_000_000,
+        proved_at=1_000_100,
+        renewed_at=1_000_000,
+    )
+
+
+@dataclass
+class FakeKeeper:
+    profile: Profile
+    served: Served = field(default_factory=lambda: Served(a_session()))
+    ready: bool = True
+    why_not: str = ""
+    fails: BaseException | None = None
+    calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    gate: asyncio.Event | None = None
+    crowd: int = 1
+    knocked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def _serve(self, name: str, **asked: Any) -> Served:
+        self.calls.append((name, asked))
+        if len(self.calls) >= self.crowd:
+            self.knocked.set()
+        if self.gate is not None:
+            await self.gate.wait()
+        if self.fails is not None:
+            raise self.fails
+        return self.served
+
+    async def get(self, *, min_valid_s: float, wait_s: float) -> Served:
+        return await self._serve("get", min_valid_s=min_valid_s, wait_s=wait_s)
+
+    async def report(self, *, generation: int, wait_s: float) -> Served:
+        served = await self._serve("report", generation=generation, wait_s=wait_s)
+        return replace(served, verdict="alive", probed_s_ago=3.0)
+
+    async def refresh(self, *, hard: bool, wait_s: float) -> Served:
+        return await self._serve("refresh", hard=hard, wait_s=wait_s)
+
+    async def logout(self) -> Mapping[str, Any]:
+        await self._serve("logout")
+        return {"signed_out": True}
+
+    async def unlock(self, *, force: bool) -> Mapping[str, Any]:
+        await self._serve("unlock", force=force)
+        return {"cleared": None}
+
+
+class FakeHouse:
+    def __init__(self) -> None:
+        site = Site(ORIGIN, ORIGIN, "/probe")
+        self.all = {name: FakeKeeper(Profile(name, site)) for name in ("default", "work-eu")}
+
+    def keeper(self, name: str) -> FakeKeeper:
+        try:
+            return self.all[name]
+        except KeyError:
+            raise errors.UnknownProfile(f"no profile {name}", hint="profiles: default") from None
+
+    def keepers(self) -> Sequence[FakeKeeper]:
+        return tuple(self.all.values())
+
+    def status(self) -> Mapping[str, Any]:
+        return {"version": 1, "profiles": []}
+
+    @property
+    def default(self) -> FakeKeeper:
+        return self.all["default"]
+
+
+@asynccontextmanager
+async def serving(path: Path, house: FakeHouse) -> AsyncIterator[Api]:
+    with Listener(path) as sock:
+        api = Api(house)
+        await api.start(sock)
+        try:
+            yield api
+        finally:
+            await api.stop(1)
+
+
+async def raw(path: Path, request: bytes, *, end: bool = False) -> bytes:
+    """Send bytes, read until the daemon closes."""
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(request)
+    if end:
+        writer.write_eof()
+    try:
+        async with asyncio.timeout(10):
+            return await reader.read()
+    finally:
+        writer.close()

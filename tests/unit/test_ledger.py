@@ -1,0 +1,178 @@
+"""The ledger: what was sent counts, what was refused is not sent again."""
+
+import pytest
+
+from harvester.errors import AccountLocked, NeedsHuman, ProviderDown, RateLimited
+from harvester.ledger import BACKOFF_MOST_S, DAY_S, HOUR_S, Ledger, settings_digest
+from harvester.profile import Profile, SecretSource, Site
+from harvester.verdict import Picture
+
+SITE = Site("https://knoq.one", "https://knoq.one", "/api")
+PROFILE = Profile("default", SITE, username="ada", submits_per_hour=3, submits_per_day=5)
+NOW = 1_000_000.0
+
+
+def test_a_send_is_refused_after_two_different_secrets_were_rejected():
+    ledger = Ledger()
+    for secret in ("old", "new"):
+        assert ledger.refuses_submit(NOW, PROFILE) is None
+        ledger = ledger.with_submit(NOW, secret).with_rejected(NOW, secret)
+    refusal = ledger.refuses_submit(NOW + 30 * DAY_S, PROFILE)
+    assert refusal is not None
+    assert (refusal.code, refusal.latched) == ("credentials_rejected", True)
+
+
+def test_a_success_between_two_rejections_starts_the_count_again():
+    ledger = Ledger().with_submit(NOW, "a").with_rejected(NOW, "a")
+    ledger = ledger.with_submit(NOW + 1, "b").with_success("b", 1)
+    ledger = ledger.with_submit(NOW + 2, "c").with_rejected(NOW + 2, "c")
+    assert ledger.refuses_submit(NOW + 2 * HOUR_S, PROFILE) is None
+
+
+def test_two_sends_that_were_never_answered_stop_the_third():
+    ledger = Ledger().with_submit(NOW, "a").with_lost().with_submit(NOW, "a")
+    refusal = ledger.refuses_submit(NOW, PROFILE)
+    assert refusal is not None
+    assert (refusal.code, refusal.latched) == ("budget_spent", True)
+
+
+def test_a_send_cut_short_by_a_crash_still_counts():
+    reloaded = Ledger.from_dict(Ledger().with_submit(NOW, "a").as_dict())
+    assert len(reloaded.since_success()) == 1
+
+
+def test_the_hourly_budget_counts_successes_too_and_says_when_it_ends():
+    ledger = Ledger()
+    for minute in range(3):
+        ledger = ledger.with_submit(NOW + 60 * minute, "a").with_success("a", 1)
+    refusal = ledger.refuses_submit(NOW + 180, PROFILE)
+    assert refusal is not None and refusal.code == "budget_spent" and not refusal.latched
+    assert refusal.retry_after_s == pytest.approx(HOUR_S - 180)
+    assert ledger.refuses_submit(NOW + HOUR_S + 1, PROFILE) is None
+
+
+def test_the_daily_budget_holds_when_the_hourly_one_does_not():
+    ledger = Ledger()
+    for hour in range(5):
+        ledger = ledger.with_submit(NOW + hour * 2 * HOUR_S, "a").with_success("a", 1)
+    refusal = ledger.refuses_submit(NOW + 11 * HOUR_S, PROFILE)
+    assert refusal is not None and "day" in refusal.message
+
+
+def test_a_rejected_secret_is_remembered_for_ninety_days_and_until_it_succeeds():
+    ledger = Ledger().with_submit(NOW, "a").with_rejected(NOW, "a")
+    assert ledger.rejected_fingerprints(NOW + 89 * DAY_S) == ("a",)
+    assert ledger.rejected_fingerprints(NOW + 91 * DAY_S) == ()
+    assert ledger.with_submit(NOW, "a").with_success("a", 1).rejected_fingerprints(NOW) == ()
+
+
+def test_a_silent_success_does_not_forgive_a_password():
+    ledger = Ledger().with_submit(NOW, "a").with_rejected(NOW, "a").with_success(None, 1)
+    assert ledger.rejected_fingerprints(NOW) == ("a",)
+    assert len(ledger.since_success()) == 1
+
+
+def test_a_latch_opens_when_the_settings_change_but_a_firm_one_does_not():
+    error = NeedsHuman("a captcha")
+    soft = Ledger().with_latch(NOW, error, blocks=("silent", "scripted"), settings="one")
+    assert soft.stops("scripted", "one") is not None
+    assert soft.stops("scripted", "two") is None
+    assert soft.stops("touch", "one") is None
+    firm = Ledger().with_latch(NOW, error, blocks=("scripted",), settings="one", firm=True)
+    stopped = firm.stops("scripted", "two")
+    assert stopped is not None and stopped.latched
+
+
+def test_backoff_doubles_with_full_jitter_up_to_a_quarter_of_an_hour():
+    ledger, error = Ledger(), ProviderDown("no answer")
+    waits = []
+    for _ in range(12):
+        ledger = ledger.with_backoff(NOW, error, fraction=0.999999)
+        waits.append(round(ledger.retry_at - NOW))
+    assert waits[:4] == [5, 10, 20, 40]
+    assert waits[-1] == BACKOFF_MOST_S
+    assert Ledger().with_backoff(NOW, error, fraction=0.0).retry_at == NOW
+
+
+def test_retry_after_is_honoured_and_capped_and_does_not_lengthen_the_backoff():
+    ledger = Ledger().with_backoff(NOW, RateLimited("slow down", retry_after_s=120), fraction=0.5)
+    waits = ledger.waits(NOW + 20)
+    assert waits is not None and waits.retry_after_s == pytest.approx(100)
+    assert ledger.failures == 0
+    capped = Ledger().with_backoff(NOW, RateLimited("x", retry_after_s=1e9), fraction=0.5)
+    assert capped.retry_at == NOW + DAY_S
+
+
+def test_a_clock_set_back_by_a_year_does_not_turn_seconds_into_a_year():
+    ledger = Ledger().with_backoff(NOW, ProviderDown("x"), fraction=0.9)
+    assert ledger.waits(NOW - 365 * DAY_S) is None
+
+
+def test_silent_sign_ins_come_from_a_bucket_that_refills_with_time():
+    ledger = Ledger()
+    for _ in range(10):
+        assert ledger.silent_wait_s(NOW, None) == 0
+        ledger = ledger.with_silent(NOW, None)
+    assert ledger.silent_wait_s(NOW, None) == pytest.approx(300)
+    assert ledger.silent_wait_s(NOW + 300, None) == 0
+    # A session that lives 30 s may be renewed three times in each of its lives, for ever.
+    assert ledger.silent_wait_s(NOW + 10, 30.0) == 0
+    # A clock that went back refills nothing.
+    assert ledger.silent_left(NOW - 3600, None) == 0
+
+
+def test_unlock_clears_the_latch_and_the_count_but_not_the_hourly_budget():
+    ledger = Ledger()
+    for secret in ("a", "b"):
+        ledger = ledger.with_submit(NOW, secret).with_rejected(NOW, secret)
+    ledger = ledger.with_latch(NOW, NeedsHuman("x"), blocks=("scripted",), settings="s")
+    ledger = ledger.unlocked(NOW + 1, force=False)
+    assert ledger.latch is None and ledger.since_success() == ()
+    assert ledger.refuses_submit(NOW + 1, PROFILE) is None
+    assert ledger.sent_since(NOW - 1) == 2
+
+
+def test_a_locked_account_is_not_unlocked_within_a_day_unless_forced():
+    ledger = Ledger().with_latch(
+        NOW, AccountLocked("locked"), blocks=("scripted",), settings="s", firm=True
+    )
+    with pytest.raises(AccountLocked) as caught:
+        ledger.unlocked(NOW + HOUR_S, force=False)
+    assert "--force" in caught.value.hint
+    assert ledger.unlocked(NOW + HOUR_S, force=True).latch is None
+    assert ledger.unlocked(NOW + DAY_S + 1, force=False).latch is None
+
+
+def test_everything_in_a_ledger_survives_storage():
+    ledger = (
+        Ledger()
+        .with_submit(NOW, "a")
+        .with_rejected(NOW, "a")
+        .with_latch(NOW, NeedsHuman("x", hint="y"), blocks=("silent",), settings="s")
+        .with_backoff(NOW, ProviderDown("z"), fraction=0.5)
+        .with_silent(NOW, None)
+        .with_totp_step(7)
+        .with_picture(Picture("asked", 401))
+        .with_usefulness(NOW, "touch", helped=False)
+        .with_unrecognised()
+        .with_success(None, 4)
+        .with_backoff(NOW, ProviderDown("z"), fraction=0.5)
+    )
+    assert Ledger.from_dict(ledger.as_dict()) == ledger
+
+
+def test_a_cheap_rung_that_does_not_help_is_given_up_for_a_day():
+    ledger = Ledger().with_usefulness(NOW, "touch", helped=False)
+    assert not ledger.worth("touch", NOW + HOUR_S)
+    assert ledger.worth("touch", NOW + DAY_S)
+    assert ledger.worth("renew", NOW)
+
+
+def test_the_digest_changes_with_the_settings_and_holds_no_secret():
+    secret = SecretSource("value", "HARVESTER_PASSWORD", value="hunter2")
+    with_secret = Profile("default", SITE, username="ada", password=secret)
+    other = Profile("default", SITE, username="ada", identity_origins=("https://login.acme",))
+    assert settings_digest(PROFILE) != settings_digest(other)
+    changed = SecretSource("value", "HARVESTER_PASSWORD", value="hunter3")
+    same = Profile("default", SITE, username="ada", password=changed)
+    assert settings_digest(with_secret) == settings_digest(same)
