@@ -12,7 +12,8 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from harvester.client import Client
+from harvester.cli.telling import put, tell, warn
+from harvester.client import TOKEN_WAIT_S, Client
 from harvester.errors import HarvesterError, NoDaemon, Usage
 
 # As wire.FORMATS, which is not imported here: it would double the time that the command takes.
@@ -20,8 +21,6 @@ from harvester.errors import HarvesterError, NoDaemon, Usage
 FORMATS = frozenset(
     {"value", "cookie", "header", "json", "env", "curl", "netscape", "storage-state"}
 )
-# A whole sign-in is 120 s at most, unless set otherwise; the contract's most is 300.
-TOKEN_WAIT_S = 300.0
 
 _VALUED = {
     "--profile": "profile",
@@ -96,12 +95,8 @@ def _fast_token(asked: Mapping[str, str], environ: Mapping[str, str]) -> int:
     except NoDaemon:
         raise
     except HarvesterError as error:
-        from harvester.cli.telling import tell
-
         return tell(error, as_json=as_json)
     if warnings and "quiet" not in asked:
-        from harvester.cli.telling import warn
-
         warn(warnings)
     return put(text)
 
@@ -123,18 +118,6 @@ def _named_origin(profile: str, flag: str | None, environ: Mapping[str, str]) ->
     if not named and profile == "default":
         named = environ.get("HARVESTER_ORIGIN")
     return named.strip() if named and named.strip() else None
-
-
-def put(text: str) -> int:
-    """The one thing that goes to standard output."""
-    try:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader went away.  Without this the interpreter complains again when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":

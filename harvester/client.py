@@ -36,6 +36,9 @@ _GRACE_S = 10.0
 # The largest answer is the status of some hundred profiles.
 _ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
 DEFAULT_WAIT_S = 60.0
+# A person or a CI job waits for a whole sign-in, which takes 120 s unless set otherwise: the most
+# that the contract allows.
+TOKEN_WAIT_S = 300.0
 
 _NOBODY_LISTENS = frozenset(
     {errno.ENOENT, errno.ECONNREFUSED, errno.ENOTDIR, errno.ENOTSOCK, errno.EPROTOTYPE}

@@ -185,10 +185,12 @@ class Climber:
         """Keep what a cheap rung brought, if it moved the end of the session."""
         helped = self._longer(current, candidate)
         now = self._clock.wall_s()
-        if ledger.worth(rung, now) != helped:
-            await asyncio.to_thread(
-                self._records.keep_ledger, ledger.with_usefulness(now, rung, helped=helped)
-            )
+        after = ledger.with_usefulness(now, rung, helped=helped)
+        if helped:
+            after = after.with_generation(candidate.generation)
+        # Usefulness that is known already is no reason for a write on every touch.
+        if ledger.worth(rung, now) != helped or after.generation != ledger.generation:
+            await asyncio.to_thread(self._records.keep_ledger, after)
         if not helped:
             event("climb.no_help", profile=self._profile.name, rung=rung)
             return None
@@ -238,7 +240,8 @@ class Climber:
             raise
         if rung == "renew" and current is not None:
             return await self._judge_cheap("renew", current, staged, ledger)
-        await asyncio.to_thread(self._records.keep_ledger, ledger.with_success(result.fingerprint))
+        ledger = ledger.with_success(result.fingerprint).with_generation(staged.generation)
+        await asyncio.to_thread(self._records.keep_ledger, ledger)
         climbed = await self._keep(staged, rung)
         await self._keep_identity(result)
         event("session.signed_in", profile=name, generation=staged.generation, rung=rung)

@@ -289,9 +289,24 @@ class Usage(HarvesterError):
 
 
 class Bug(HarvesterError):
+    """Our own fault.  Tells the kind and the place, never the text of what was raised: it may
+    hold what was typed."""
+
     code = "bug"
     exit_code = 70
     http_status = 500
+
+    @classmethod
+    def of(cls, surprise: BaseException) -> Bug:
+        kind, trace, place = type(surprise).__name__, surprise.__traceback__, "?"
+        while trace is not None:
+            code = trace.tb_frame.f_code
+            place = f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+            trace = trace.tb_next
+        return cls(
+            f"something went wrong inside ({kind} at {place})",
+            hint="please report it, with the output of: harvester doctor --json",
+        )
 
 
 def _concrete(cls: type[HarvesterError]) -> Iterator[type[HarvesterError]]:

@@ -68,7 +68,7 @@ class Flight:
         except Exception as surprise:
             # One door for the unforeseen: callers get a code, the log gets the kind, nobody
             # gets the text, which may hold what was typed.
-            failure = Bug(f"refreshing failed in an unforeseen way ({type(surprise).__name__})")
+            failure = Bug.of(surprise)
         else:
             self._error = None
             return session

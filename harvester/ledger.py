@@ -195,9 +195,11 @@ class Ledger:
     def with_totp_step(self, step: int) -> Ledger:
         return replace(self, totp_step=max(step, self.totp_step or 0))
 
-    def with_success(self, fingerprint: str | None, generation: int) -> Ledger:
-        """A sign-in was proved by the probe and made session ``generation``; ``fingerprint`` is
-        the secret that did it, if any.
+    def with_generation(self, generation: int) -> Ledger:
+        return replace(self, generation=max(generation, self.generation))
+
+    def with_success(self, fingerprint: str | None) -> Ledger:
+        """A sign-in was proved by the probe; ``fingerprint`` is the secret that did it, if any.
 
         A silent success says nothing about a password, so it reopens nothing that stops one.
         """
@@ -210,7 +212,6 @@ class Ledger:
             latch = None
         return replace(
             self,
-            generation=max(generation, self.generation),
             submits=submits,
             rejected=MappingProxyType(rejected),
             latch=latch,

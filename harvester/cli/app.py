@@ -13,9 +13,8 @@ from collections.abc import Sequence
 import click
 
 from harvester import __version__
-from harvester.__main__ import put
 from harvester.cli.call import Call, global_options
-from harvester.cli.telling import bug, tell
+from harvester.cli.telling import bug, put, tell
 from harvester.errors import HarvesterError, Usage
 
 # Each is a module of this package with an object called `command`.

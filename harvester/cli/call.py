@@ -16,14 +16,11 @@ from typing import Any, Protocol, TypeVar
 
 import click
 
-from harvester.__main__ import put
 from harvester.cli.progress import Progress
+from harvester.cli.telling import put
 from harvester.client import Client
 from harvester.session import Served
 from harvester.settings import Settings, load
-
-# A sign-in through the daemon: the contract's longest wait, since a person or a CI job is waiting.
-SIGN_IN_WAIT_S = 300.0
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])

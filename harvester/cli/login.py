@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from harvester import wire
-from harvester.cli.call import SIGN_IN_WAIT_S, Call, global_options, pass_call
+from harvester.cli.call import Call, global_options, pass_call
 from harvester.cli.renewed import show, unless_stale
+from harvester.client import TOKEN_WAIT_S
 from harvester.errors import NoDaemon
 
 
@@ -18,7 +19,7 @@ def command(call: Call) -> int:
     name = call.profile_name()
     try:
         with call.waiting("the daemon signs in"):
-            told = unless_stale(call.client().refresh(name, hard=True, wait_s=SIGN_IN_WAIT_S))
+            told = unless_stale(call.client().refresh(name, hard=True, wait_s=TOKEN_WAIT_S))
     except NoDaemon:
         told = wire.session_object(call.once(lambda once: once.login(name)))
     return show(call, told, "signed in to")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from harvester import wire
-from harvester.cli.call import SIGN_IN_WAIT_S, Call, global_options, pass_call
+from harvester.cli.call import Call, global_options, pass_call
 from harvester.cli.renewed import show, unless_stale
+from harvester.client import TOKEN_WAIT_S
 from harvester.errors import NoDaemon
 
 
@@ -19,7 +20,7 @@ def command(call: Call, hard: bool) -> int:
     name = call.profile_name()
     try:
         with call.waiting("the daemon refreshes"):
-            told = unless_stale(call.client().refresh(name, hard=hard, wait_s=SIGN_IN_WAIT_S))
+            told = unless_stale(call.client().refresh(name, hard=hard, wait_s=TOKEN_WAIT_S))
     except NoDaemon:
         told = wire.session_object(call.once(lambda once: once.refresh(name, hard=hard)))
     return show(call, told, "refreshed the session at")

@@ -19,7 +19,6 @@ def command(call: Call) -> int:
 
     settings = call.settings(serving=True)
     if call.verbose or call.quiet:
-        level = "debug" if call.verbose else "warning"
-        process = replace(settings.process, log_level=level)
+        process = replace(settings.process, log_level="debug" if call.verbose else "warning")
         settings = replace(settings, process=process)
     return asyncio.run(serve(settings))

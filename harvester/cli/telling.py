@@ -1,19 +1,32 @@
-"""How errors and warnings reach the caller: two lines on standard error, or one JSON object.
+"""How the value reaches the caller, and how errors and warnings do.
 
-Standard library only: the fast command uses it.  Decides no exit code (the error does).
+The value alone goes to standard output; an error is two lines on standard error, or with
+``--json`` one object on standard output.  Standard library only: the fast command uses it.  Decides no exit code (the error does).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
-import traceback
 from collections.abc import Iterable
 
 from harvester.errors import Bug, HarvesterError
 
 # A message may list all profiles or origins; more than this is a page pasted into an error.
 _MESSAGE_LIMIT = 2000
+
+
+def put(text: str) -> int:
+    """The one thing that goes to standard output."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader went away.  Without this the interpreter complains again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    return 0
 
 
 def tell(error: HarvesterError, *, as_json: bool) -> int:
@@ -42,6 +55,8 @@ def warn(warnings: Iterable[str]) -> None:
 def bug(error: BaseException, *, as_json: bool, with_frames: bool) -> int:
     """An exception that nobody expected.  Its text is never shown: it may hold a secret."""
     if with_frames:
+        import traceback  # as above
+
         _say(line.rstrip("\n") for line in traceback.format_tb(error.__traceback__))
     told = Bug(
         f"an unexpected {type(error).__name__}",

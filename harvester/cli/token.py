@@ -7,16 +7,15 @@ from pathlib import Path
 import click
 
 from harvester import wire
-from harvester.__main__ import TOKEN_WAIT_S, put
 from harvester.cli.call import Call, global_options, pass_call
-from harvester.cli.telling import warn
-from harvester.client import warnings_of
+from harvester.cli.telling import put, warn
+from harvester.client import TOKEN_WAIT_S, warnings_of
 from harvester.clock import parse_duration
 from harvester.errors import Bug, NoDaemon, SignInForbidden, TimedOut
 from harvester.vault.durable import Disk
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """``90s``, ``15m``, ``12h``, ``7d``."""
 
     name = "duration"

@@ -82,8 +82,7 @@ class Control:
                 self._world.switches.turn(name, value)
         except UnknownSwitch as error:
             # All or nothing: a test that misspelt one switch must not run with half of them.
-            for name, value in before.items():
-                setattr(self._world.switches, name, value)
+            self._world.switches.restore(before)
             return self._wrong(visit, str(error))
         self._world.heed_switches()
         return visit.json({"ok": True})

@@ -62,10 +62,18 @@ class Fault:
 
 def read_fault(data: dict[str, Any]) -> Fault:
     """A rule from JSON.  Raises UnknownFault."""
-    try:
-        fault = Fault(**data)
-    except TypeError as error:
-        raise UnknownFault(f"a fault has the fields of Fault: {error}") from None
+    types = {
+        "kind": str, "server": str, "prefix": str, "method": str, "status": int,
+        "retry_after": str, "seconds": (int, float), "times": int,
+    }  # fmt: skip
+    for name, value in data.items():
+        if name not in types:
+            raise UnknownFault(f"a fault has no {name!r}; it has: {', '.join(types)}")
+        if not isinstance(value, types[name]) or isinstance(value, bool):
+            raise UnknownFault(f"{name} is of another type")
+    fault = Fault(**{"kind": "", **data})
+    if not 200 <= fault.status <= 599 or not fault.retry_after.isprintable():
+        raise UnknownFault("no answer can have that status or that Retry-After")
     if fault.kind not in KINDS:
         raise UnknownFault(f"kind is one of: {', '.join(KINDS)}")
     if fault.server not in ("any", "site", "identity"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -18,6 +19,7 @@ class UnknownSwitch(ValueError):
 
 # Larger numbers would put moments beyond what a date can say.
 NUMBER_MAX = 1e9
+_COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 
 
 def _switch(default: Any, means: str, *choices: str, words: tuple[str, ...] = ()) -> Any:
@@ -142,7 +144,14 @@ class Switches:
             if not set(given) <= set(words) or (known[name].default and not given):
                 raise UnknownSwitch(f"{name} takes some of: {', '.join(words)}")
             read = ",".join(given)
+        if name.endswith("_name") and not _COOKIE_NAME.fullmatch(read):
+            raise UnknownSwitch(f"{name} takes a name that a cookie may have")
         setattr(self, name, read)
+
+    def restore(self, positions: dict[str, Any]) -> None:
+        """Back to positions that were read before."""
+        for name, value in positions.items():
+            setattr(self, name, value)
 
     def positions(self) -> dict[str, Any]:
         return {one.name: getattr(self, one.name) for one in fields(self)}

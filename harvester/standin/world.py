@@ -89,13 +89,16 @@ class World:
     def __init__(self, switches: Switches, clock: StandInClock, *, totp_secret: str) -> None:
         self.switches = switches
         self.clock = clock
+        self._first_positions = switches.positions()
         self._jwt_key = secrets.token_bytes(32)
         self._empty(totp_secret)
         self.heed_switches()
 
     def reset(self) -> None:
-        """Forget everything but the switches and the seed (which others were told)."""
+        """As it was at the start: switches too; only the seed stays, since others were told it."""
         self.clock.advanced_s = 0.0
+        self.switches.restore(self._first_positions)
+        self.heed_switches()
         self._empty(self.account.totp_secret)
 
     def heed_switches(self) -> None:

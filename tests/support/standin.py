@@ -50,6 +50,7 @@ class StandInProcess:
             raise ControlRefused(f"the stand-in ended with {self._process.returncode}")
         for name, value in json.loads(line).items():
             setattr(self, name, value)
+        self._first_password = self.password
 
     def __enter__(self) -> Self:
         return self
@@ -96,8 +97,9 @@ class StandInProcess:
         self._ask("advance", {"seconds": seconds})
 
     def reset(self) -> None:
-        """Forget sessions, counters, faults, lock-outs, a changed password; keep the switches."""
+        """As it was at the start: sessions, counters, faults, switches, lock-outs, password."""
         self._ask("reset", {})
+        self.password = self._first_password
 
     def change_password(self, password: str) -> None:
         self._ask("password", {"password": password})

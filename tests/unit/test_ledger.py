@@ -24,7 +24,7 @@ def test_a_send_is_refused_after_two_different_secrets_were_rejected():
 
 def test_a_success_between_two_rejections_starts_the_count_again():
     ledger = Ledger().with_submit(NOW, "a").with_rejected(NOW, "a")
-    ledger = ledger.with_submit(NOW + 1, "b").with_success("b", 1)
+    ledger = ledger.with_submit(NOW + 1, "b").with_success("b")
     ledger = ledger.with_submit(NOW + 2, "c").with_rejected(NOW + 2, "c")
     assert ledger.refuses_submit(NOW + 2 * HOUR_S, PROFILE) is None
 
@@ -44,7 +44,7 @@ def test_a_send_cut_short_by_a_crash_still_counts():
 def test_the_hourly_budget_counts_successes_too_and_says_when_it_ends():
     ledger = Ledger()
     for minute in range(3):
-        ledger = ledger.with_submit(NOW + 60 * minute, "a").with_success("a", 1)
+        ledger = ledger.with_submit(NOW + 60 * minute, "a").with_success("a")
     refusal = ledger.refuses_submit(NOW + 180, PROFILE)
     assert refusal is not None and refusal.code == "budget_spent" and not refusal.latched
     assert refusal.retry_after_s == pytest.approx(HOUR_S - 180)
@@ -54,7 +54,7 @@ def test_the_hourly_budget_counts_successes_too_and_says_when_it_ends():
 def test_the_daily_budget_holds_when_the_hourly_one_does_not():
     ledger = Ledger()
     for hour in range(5):
-        ledger = ledger.with_submit(NOW + hour * 2 * HOUR_S, "a").with_success("a", 1)
+        ledger = ledger.with_submit(NOW + hour * 2 * HOUR_S, "a").with_success("a")
     refusal = ledger.refuses_submit(NOW + 11 * HOUR_S, PROFILE)
     assert refusal is not None and "day" in refusal.message
 
@@ -63,11 +63,11 @@ def test_a_rejected_secret_is_remembered_for_ninety_days_and_until_it_succeeds()
     ledger = Ledger().with_submit(NOW, "a").with_rejected(NOW, "a")
     assert ledger.rejected_fingerprints(NOW + 89 * DAY_S) == ("a",)
     assert ledger.rejected_fingerprints(NOW + 91 * DAY_S) == ()
-    assert ledger.with_submit(NOW, "a").with_success("a", 1).rejected_fingerprints(NOW) == ()
+    assert ledger.with_submit(NOW, "a").with_success("a").rejected_fingerprints(NOW) == ()
 
 
 def test_a_silent_success_does_not_forgive_a_password():
-    ledger = Ledger().with_submit(NOW, "a").with_rejected(NOW, "a").with_success(None, 1)
+    ledger = Ledger().with_submit(NOW, "a").with_rejected(NOW, "a").with_success(None)
     assert ledger.rejected_fingerprints(NOW) == ("a",)
     assert len(ledger.since_success()) == 1
 
@@ -155,7 +155,7 @@ def test_everything_in_a_ledger_survives_storage():
         .with_picture(Picture("asked", 401))
         .with_usefulness(NOW, "touch", helped=False)
         .with_unrecognised()
-        .with_success(None, 4)
+        .with_generation(4)
         .with_backoff(NOW, ProviderDown("z"), fraction=0.5)
     )
     assert Ledger.from_dict(ledger.as_dict()) == ledger
