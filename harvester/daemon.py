@@ -15,6 +15,7 @@ from harvester.log import configure, event
 from harvester.outlets.api import Api
 from harvester.outlets.listen import Listener
 from harvester.process import harden
+from harvester.overseer import Step
 from harvester.settings import Settings
 from harvester.timer import Timer
 
@@ -32,7 +33,7 @@ async def serve(settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
     path = paths.socket_to_bind(process.socket, process.store, os.environ)
-    house = House(settings)
+    house = House(settings, on_step=_tell)
     with Listener(path, allow_uids=process.allow_uids) as sock:
         async with house:
             house.socket = str(path)
@@ -48,6 +49,10 @@ async def serve(settings: Settings) -> int:
                 await api.stop(GRACE_S)
     event("daemon.stopped")
     return 0
+
+
+def _tell(profile: str, step: Step) -> None:
+    event("sign_in.step", profile=profile, state=step.get("state"), host=step.get("host"))
 
 
 def _timer(house: House) -> Timer:

@@ -19,6 +19,7 @@ from harvester.errors import HarvesterError, Usage
 
 # Each is a module of this package with an object called `command`.
 COMMANDS = (
+    "demo",
     "login",
     "token",
     "serve",

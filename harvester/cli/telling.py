@@ -1,7 +1,8 @@
 """How the value reaches the caller, and how errors and warnings do.
 
 The value alone goes to standard output; an error is two lines on standard error, or with
-``--json`` one object on standard output.  Standard library only: the fast command uses it.  Decides no exit code (the error does).
+``--json`` one object on standard output.  Standard library only: the fast command uses it.
+Decides no exit code (the error does).
 """
 
 from __future__ import annotations

@@ -88,7 +88,11 @@ class Everything(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        extra="forbid", frozen=True, hide_input_in_errors=True, arbitrary_types_allowed=True
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+        arbitrary_types_allowed=True,
+        validate_default=False,  # the library's own default is True: None is no path
     )
 
     store: Annotated[Path | None, BeforeValidator(values.store)] = None

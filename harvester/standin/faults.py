@@ -62,7 +62,7 @@ class Fault:
 
 def read_fault(data: dict[str, Any]) -> Fault:
     """A rule from JSON.  Raises UnknownFault."""
-    types = {
+    types: dict[str, type | tuple[type, ...]] = {
         "kind": str, "server": str, "prefix": str, "method": str, "status": int,
         "retry_after": str, "seconds": (int, float), "times": int,
     }  # fmt: skip

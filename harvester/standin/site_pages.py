@@ -199,10 +199,12 @@ def app_script(*, every_s: float, names: Sequence[str]) -> str:
     """The app's own keeper of the session: renews the JWT at load and every few minutes."""
     return f"""{sdk_script(names)}
 async function turn(){{
-  const who=await renew(); if(!who)return;
+  const who=await renew(); if(!who)return false;
   document.getElementById('hello').textContent='Sessions';
-  document.getElementById('org').textContent=who.organization+' · '+who.email;}}
-turn().then(async()=>{{
+  document.getElementById('org').textContent=who.organization+' · '+who.email;
+  return true}}
+turn().then(async signedIn=>{{
+  if(!signedIn)return;
   const a=await fetch('/api/managed-agents/sessions');
   if(!a.ok)return;
   const rows=document.getElementById('rows');rows.hidden=false;

@@ -157,9 +157,15 @@ class DirectoryStore:
     def read_sealed(self, profile: str, purpose: Purpose) -> bytes | None:
         """The newest whole record as it lies there, for a process that will open it itself.
 
-        Raises as ``read``; a change of the ciphertext alone shows only when it is opened.
+        Raises as ``read``, but a record that was tampered with may show only when it is opened.
         """
-        newest = self._newest(profile, purpose, self._label_of(profile, purpose))
+        seal = self._opener()
+
+        def whole(record: bytes) -> bytes:
+            seal.label(record, profile=profile, purpose=purpose)
+            return record
+
+        newest = self._newest(profile, purpose, whole)
         return None if newest is None else newest.value
 
     # Writing
@@ -169,19 +175,14 @@ class DirectoryStore:
 
         Raises as ``read`` if the record in use is one that must not be overwritten.
         """
-        seal = self._opener()
-        record = seal.seal(
+        record = self._opener().seal(
             plaintext,
             profile=profile,
             purpose=purpose,
             generation=generation,
             now_s=self._clock.wall_s(),
         )
-
-        def look(present: bytes) -> object:
-            return seal.open(present, profile=profile, purpose=purpose)
-
-        self._put(profile, purpose, record, generation, look)
+        self._put(profile, purpose, record, generation)
 
     def write_sealed(self, profile: str, purpose: Purpose, record: bytes) -> None:
         """Store a record that another process sealed, after a look at its label.
@@ -189,8 +190,7 @@ class DirectoryStore:
         Raises as ``read`` for the record given and for the one in use.
         """
         label = self._opener().label(record, profile=profile, purpose=purpose)
-        look = self._label_of(profile, purpose)
-        self._put(profile, purpose, record, label.generation, look)
+        self._put(profile, purpose, record, label.generation)
 
     def delete(self, profile: str, purpose: Purpose) -> None:
         """Remove the record, the one before it and those set aside.
@@ -246,15 +246,6 @@ class DirectoryStore:
         names = self._disk.names(self._directory(profile))
         return [name for name in names if name.startswith(PURPOSES)]
 
-    def _label_of(self, profile: str, purpose: Purpose) -> Callable[[bytes], bytes]:
-        seal = self._opener()
-
-        def look(record: bytes) -> bytes:
-            seal.label(record, profile=profile, purpose=purpose)
-            return record
-
-        return look
-
     def _newest(
         self, profile: str, purpose: Purpose, look: Callable[[bytes], _T]
     ) -> _Newest[_T] | None:
@@ -295,32 +286,26 @@ class DirectoryStore:
             )
         return None
 
-    def _put(
-        self,
-        profile: str,
-        purpose: Purpose,
-        record: bytes,
-        generation: int,
-        look: Callable[[bytes], object],
-    ) -> None:
+    def _put(self, profile: str, purpose: Purpose, record: bytes, generation: int) -> None:
         directory = self._directory(profile)
         for path in (self.root, self.root / "profiles", directory):
             self._disk.make_dir(path)
-        keep = self._is_good(directory, purpose, look)
+        keep = self._is_good(directory, profile, purpose)
         self._disk.write_atomic(directory, purpose, record, keep_previous=keep)
         self._generations.wrote(directory, purpose, generation)
 
-    def _is_good(self, directory: Path, purpose: Purpose, look: Callable[[bytes], object]) -> bool:
+    def _is_good(self, directory: Path, profile: str, purpose: Purpose) -> bool:
         """Whether the record in use may become the previous one.
 
-        A damaged one must not: it would push out a good one.  It is set aside first.
+        A damaged one must not: it would push out a good one.  It is set aside first.  Raises for
+        one that must stay where it is.
         """
         found = self._disk.read_stamped(directory, purpose, MAX_RECORD_BYTES)
         if found is None:
             return False
         record, stamp = found
         try:
-            look(record)
+            self._opener().open(record, profile=profile, purpose=purpose)
         except StoreCorrupt:
             aside = self._aside_name(directory, purpose)
             self._disk.set_aside(directory, purpose, aside, stamp)

@@ -275,20 +275,26 @@ class Disk:
 
     def _keep(self, dir_fd: int, name: str) -> None:
         """The present file under its second name.  A rename would leave an instant without it."""
-        link = f".{name}.{secrets.token_hex(8)}.tmp"
         try:
-            self._calls.link(name, link, dir_fd)
+            second = self._second(dir_fd, name)
         except FileNotFoundError:
             return
+        try:
+            self._calls.rename(second, name + PREVIOUS, dir_fd)
+        finally:
+            # rename does nothing when both are names of one file, as after a crash just here.
+            self._drop(second, dir_fd)
+
+    def _second(self, dir_fd: int, name: str) -> str:
+        """Another name for the present file, or a copy where there are no hard links."""
+        second = f".{name}.{secrets.token_hex(8)}.tmp"
+        try:
+            self._calls.link(name, second, dir_fd)
         except OSError as error:
             if error.errno not in _NO_HARD_LINKS:
                 raise
-            link = self._copy(dir_fd, name)
-        try:
-            self._calls.rename(link, name + PREVIOUS, dir_fd)
-        finally:
-            # rename does nothing when both are names of one file, as after a crash just here.
-            self._drop(link, dir_fd)
+            return self._copy(dir_fd, name)
+        return second
 
     def _link(self, source: str, target: str, dir_fd: int) -> None:
         """Put ``source`` under the name ``target`` if that is free, else raise FileExistsError.

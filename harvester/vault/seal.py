@@ -84,7 +84,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """What a record says about itself, authenticated by its key but without opening it."""
+    """What a record says about itself.  Its key was there; who changed it later does not show."""
 
     profile: str
     purpose: str
@@ -154,7 +154,8 @@ class Seal:
     def label(self, record: bytes, *, profile: str, purpose: Purpose) -> Label:
         """Whose record this is, without decrypting it.
 
-        Raises as ``open`` does, but cannot see whether the ciphertext was changed.
+        Raises as ``open`` does, but for a header or a ciphertext that was changed with the
+        checksum mended: that shows only when it is opened.
         """
         parts, _ = self._recognise(record, profile=profile, purpose=purpose)
         return parts.label

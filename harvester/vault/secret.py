@@ -68,7 +68,7 @@ def _from_file(source: SecretSource, *, key: bool) -> bytes:
 
 def _from_command(source: SecretSource, limit_s: float) -> bytes:
     if not source.argv:
-        raise _invalid(source, "names no program")
+        raise ConfigInvalid(f"{source.name} names no program", hint="set it to a command")
     try:
         process = subprocess.Popen(
             source.argv,

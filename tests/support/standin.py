@@ -8,9 +8,12 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from pathlib import Path
 from typing import Any, Self
 
 STOP_S = 5.0
+# So that a test may go to another directory and still start it from this checkout.
+ROOT = Path(__file__).parents[2]
 
 
 class ControlRefused(RuntimeError):
@@ -40,7 +43,12 @@ class StandInProcess:
             words += ["--set", f"{name}={value}"]
         allowed = {k: v for k, v in os.environ.items() if not k.startswith("HARVESTER_")}
         self._process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, text=True, env=allowed, stdin=subprocess.DEVNULL
+            words,
+            cwd=ROOT,
+            env=allowed,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
@@ -115,6 +123,10 @@ class StandInProcess:
 
     def clear_faults(self) -> None:
         self._ask("clear_faults", {})
+
+    def wait(self, timeout_s: float = STOP_S) -> int:
+        """Wait for its end, which somebody else caused; its exit code."""
+        return int(self._process.wait(timeout_s))
 
     def stop(self) -> int:
         """End it; its exit code."""
