@@ -1,0 +1,166 @@
+"""`harvester token` with a daemon: one round trip, with the standard library alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakedaemon import SESSION, FakeDaemon
+from harvester.__main__ import FORMATS, main, plain_token
+from harvester.wire import FORMATS as ALL_FORMATS
+
+_RUN = """
+import sys
+before = set(sys.modules)
+from harvester.__main__ import main
+code = main(sys.argv[1:])
+loaded = sorted(set(sys.modules) - before)
+print("LOADED", *loaded, file=sys.stderr)
+sys.exit(code)
+"""
+
+
+def in_a_process(home: Path, *args: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    given = {"HOME": str(home), "PATH": os.defpath, "XDG_RUNTIME_DIR": str(home / "r"), **environ}
+    return subprocess.run(
+        [sys.executable, "-c", _RUN, *args],
+        env=given,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+
+
+def loaded(done: subprocess.CompletedProcess[str]) -> set[str]:
+    line = next(line for line in done.stderr.splitlines() if line.startswith("LOADED"))
+    return set(line.split()[1:])
+
+
+@pytest.mark.parametrize(
+    "args", [("token",), ("token", "--min-valid", "5m", "--format=header"), ("token", "--json")]
+)
+def test_with_a_daemon_only_the_standard_library_is_imported(
+    home: Path, daemon: FakeDaemon, args: tuple[str, ...]
+) -> None:
+    daemon.set("/v1/session", SESSION)
+    done = in_a_process(home, *args, HARVESTER_USERNAME="ada", HARVESTER_PASSWORD="x")
+    assert done.returncode == 0 and done.stdout.strip()
+    ours = {name for name in loaded(done) if name.partition(".")[0] == "harvester"}
+    foreign = {name.partition(".")[0] for name in loaded(done) - ours}
+    assert foreign - set(sys.stdlib_module_names) == set()
+    assert ours <= {
+        "harvester",
+        "harvester.__main__",
+        "harvester.cli",
+        "harvester.cli.telling",
+        "harvester.client",
+        "harvester.clock",
+        "harvester.errors",
+        "harvester.paths",
+    }
+
+
+def test_the_value_alone_is_on_standard_output(home: Path, daemon: FakeDaemon) -> None:
+    daemon.set("/v1/session", SESSION)
+    done = in_a_process(home, "--profile", "work-eu", "token", "--min-valid=15m")
+    assert done.stdout == "sid=v1\n"
+    query = daemon.asked[0].query
+    assert (query["profile"], query["min_valid_s"]) == ("work-eu", "900")
+
+
+def test_an_error_of_the_daemon_keeps_code_hint_and_exit(home: Path, daemon: FakeDaemon) -> None:
+    daemon.problem("/v1/session", "challenge", status=409)
+    done = in_a_process(home, "token")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert "mend challenge" in done.stderr
+    done = in_a_process(home, "token", "--json")
+    assert done.returncode == 4
+    assert json.loads(done.stdout)["error"]["code"] == "challenge"
+
+
+@pytest.mark.parametrize(
+    ("environ", "args", "expected"),
+    [
+        ({"HARVESTER_ORIGIN": "https://x.example"}, (), "https://x.example"),
+        ({"HARVESTER_PROFILES__WORK_EU__ORIGIN": "https://y.example",
+          "HARVESTER_PROFILE": "work-eu"}, (), "https://y.example"),
+        ({"HARVESTER_ORIGIN": "https://x.example", "HARVESTER_PROFILE": "work-eu"}, (), None),
+        ({"HARVESTER_ORIGIN": "https://x.example"}, ("--origin=https://z.example",),
+         "https://z.example"),
+        ({}, (), None),
+    ],
+)  # fmt: skip
+def test_the_origin_that_the_caller_names_is_told_to_the_daemon(
+    daemon: FakeDaemon,
+    monkeypatch: pytest.MonkeyPatch,
+    environ: dict[str, str],
+    args: tuple[str, ...],
+    expected: str | None,
+) -> None:
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    daemon.set("/v1/session", SESSION)
+    assert main([*args, "token"]) == 0
+    assert daemon.asked[0].query.get("origin") == expected
+
+
+def test_nobody_listening_takes_the_long_way(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARVESTER_NONSENSE", "1")
+    assert main(["token"]) == 78, "only the long way reads the settings"
+    assert "HARVESTER_NONSENSE" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        [],
+        ["status"],
+        ["token", "--help"],
+        ["token", "--output", "x"],
+        ["token", "--no-sign-in"],
+        ["token", "--format", "yaml"],
+        ["token", "--format"],
+        ["token", "--format="],
+        ["token", "token"],
+        ["token", "--min-valid", "1s", "--min-valid", "2s"],
+        ["--min-valid", "1s", "token"],
+        ["--config", "x", "token"],
+        ["--profile", "token"],
+        ["-v", "token"],
+    ],
+)
+def test_whatever_is_unusual_is_left_to_the_long_way(args: list[str]) -> None:
+    assert plain_token(args) is None
+
+
+def test_the_formats_here_are_the_formats_there_are() -> None:
+    assert set(FORMATS) == set(ALL_FORMATS)
+
+
+def test_a_reader_that_goes_away_is_no_traceback(home: Path, daemon: FakeDaemon) -> None:
+    daemon.set("/v1/session", SESSION)
+    environ = {"HOME": str(home), "PATH": os.defpath, "XDG_RUNTIME_DIR": str(home / "r")}
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    done = subprocess.run(
+        [sys.executable, "-m", "harvester", "token"],
+        env=environ,
+        stdout=write_end,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=30,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    os.close(write_end)
+    assert done.returncode == 1
+    assert done.stderr == ""
