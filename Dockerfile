@@ -3,6 +3,10 @@
 #   docker build -t knoq-harvester .
 #   docker run -v harvester-state:/var/lib/harvester -v harvester-run:/run/harvester \
 #       --env-file harvester.env -v ./password:/run/secrets/password:ro knoq-harvester
+#
+# The browser keeps its sandbox where the container may make user namespaces; Docker's default
+# seccomp profile forbids that.  Either give it a profile that allows them (--security-opt
+# seccomp=FILE), or give up that wall and say so: -e HARVESTER_SANDBOX=off.
 
 FROM python:3.13-slim-trixie AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1

@@ -5,6 +5,7 @@ The same parts run for ever (``daemon.py``) or once (``oneshot.py``); nothing he
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +22,7 @@ from harvester.outlets.files import Files
 from harvester.overseer import Step
 from harvester.probe import SiteClient
 from harvester.profile import Profile, SecretSource
-from harvester.records import Records
+from harvester.records import Records, Store
 from harvester.session import Served
 from harvester.settings import Process, Settings
 from harvester.signer import Signer
@@ -29,6 +30,7 @@ from harvester.staging import Staging
 from harvester.status import whole_status
 from harvester.vault import keys
 from harvester.vault.directory import DirectoryStore, prepare
+from harvester.vault.nothing import NoStore
 from harvester.vault.seal import Seal
 
 
@@ -46,8 +48,10 @@ class House:
         names: Iterable[str] | None = None,
         on_step: Callable[[str, Step], None] = nobody_watches,
         clock: Clock | None = None,
+        only_look: bool = False,
     ) -> None:
-        """``names`` are the profiles to open, all by default."""
+        """``names`` are the profiles to open, all by default; with ``only_look`` a store that is
+        not there is not made."""
         self._settings = settings
         self._clock = SystemClock() if clock is None else clock
         self._on_step = on_step
@@ -55,11 +59,13 @@ class House:
         self._signer = Signer()
         self._clients: list[SiteClient] = []
         self._keepers: dict[str, Keeper] = {}
+        self._files: list[Files] = []
         self._names = tuple(settings.profiles if names is None else names)
+        self._only_look = only_look
         self.socket: str | None = None
 
     async def __aenter__(self) -> House:
-        store, key = open_store(self._settings.process)
+        store, key = open_store(self._settings.process, only_look=self._only_look)
         for name in self._names:
             keeper = self._build(self._settings.profile(name), store, key)
             await keeper.start()
@@ -86,6 +92,13 @@ class House:
     def keepers(self) -> Sequence[Keeper]:
         return tuple(self._keepers.values())
 
+    async def tick(self) -> None:
+        """Notice what other processes did, and try again what the disk refused."""
+        for keeper in self._keepers.values():
+            await keeper.follow_store()
+        for files in self._files:
+            await asyncio.to_thread(files.retry)
+
     def status(self) -> dict[str, Any]:
         return whole_status(
             self._keepers.values(),
@@ -96,7 +109,7 @@ class House:
             socket=self.socket,
         )
 
-    def _build(self, profile: Profile, store: DirectoryStore, key: SecretSource) -> Keeper:
+    def _build(self, profile: Profile, store: Store, key: SecretSource) -> Keeper:
         process = self._settings.process
         client = SiteClient(
             profile.site,
@@ -108,9 +121,13 @@ class House:
         records = Records(store, profile.name)
         staging = Staging(profile, client, self._clock)
         files = Files(profile)
+        self._files.append(files)
 
-        async def publish(served: Served) -> None:
-            files.publish(served)
+        async def publish(served: Served | None) -> None:
+            if served is None:
+                await asyncio.to_thread(files.withdraw)
+            else:
+                await asyncio.to_thread(files.publish, served)
 
         climber = Climber(
             profile,
@@ -132,14 +149,16 @@ class House:
         )
 
 
-def open_store(process: Process) -> tuple[DirectoryStore, SecretSource]:
+def open_store(process: Process, *, only_look: bool) -> tuple[Store, SecretSource]:
     """The store, and where its key comes from (for the signer).  Raises StoreError, KeyWrong."""
+    key = process.key or SecretSource(
+        "file", "HARVESTER_KEY", path=str(process.store.absolute() / "key")
+    )
+    if only_look and not os.path.lexists(process.store):
+        return NoStore(), key
     prepare(process.store)
     store = DirectoryStore(process.store)
     ring, warnings = keys.load(process.key, process.store, may_create=not store.has_records())
     for warning in warnings:
         event("key.warning", level=logging.WARNING, why=warning)
-    key = process.key or SecretSource(
-        "file", "HARVESTER_KEY", path=str(process.store.absolute() / "key")
-    )
     return DirectoryStore(process.store, Seal(ring)), key

@@ -6,7 +6,9 @@ It ends only for faults of its own; a profile that needs a person does not end i
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import resource
 import signal
 
 from harvester import paths
@@ -14,13 +16,15 @@ from harvester.assembly import House
 from harvester.log import configure, event
 from harvester.outlets.api import Api
 from harvester.outlets.listen import Listener
-from harvester.process import harden
 from harvester.overseer import Step
+from harvester.process import harden
 from harvester.settings import Settings
 from harvester.timer import Timer
 
 # A stop is promised within 10 s; open requests get this much of it to be answered.
 GRACE_S = 2.0
+# 2,048 connections, and what else a process holds.
+DESCRIPTORS = 4096
 
 
 async def serve(settings: Settings) -> int:
@@ -28,6 +32,7 @@ async def serve(settings: Settings) -> int:
     harden()
     process = settings.process
     configure(process.log_level, process.log_format)
+    _room_for_connections()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -51,19 +56,22 @@ async def serve(settings: Settings) -> int:
     return 0
 
 
+def _room_for_connections() -> None:
+    """As many descriptors as the hard limit gives: a usual soft limit of 1,024 is less than the
+    connections that are let in."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, DESCRIPTORS), hard))
+
+
 def _tell(profile: str, step: Step) -> None:
     event("sign_in.step", profile=profile, state=step.get("state"), host=step.get("host"))
 
 
 def _timer(house: House) -> Timer:
     timer = Timer()
-
-    async def tick() -> None:
-        for keeper in house.keepers():
-            await keeper.follow_store()
-
     for keeper in house.keepers():
         timer.watch(keeper.profile.name, keeper.check)
-    timer.tick(tick)
+    timer.tick(house.tick)
     timer.start()
     return timer

@@ -199,14 +199,6 @@ class Story:
 _KEPT = (
     "PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PLAYWRIGHT_BROWSERS_PATH", "HARVESTER_BROWSER",
 )  # fmt: skip
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TMPDIR",
-    "PLAYWRIGHT_BROWSERS_PATH",
-    "HARVESTER_BROWSER",
-)
 
 
 @contextmanager

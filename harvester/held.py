@@ -25,7 +25,8 @@ STORE_ROLLED_EVERY_S = 5.0
 # Never sleep longer than this: a store that another process changed is noticed by then.
 LOOK_AT_LEAST_EVERY_S = 3600.0
 
-Publish = Callable[[Served], Awaitable[None]]
+# Tells the outlets of a new session, or with None that there is none any more.
+Publish = Callable[[Served | None], Awaitable[None]]
 
 
 class Held:
@@ -103,9 +104,10 @@ class Held:
         """The site said no, proved twice."""
         self.refused = True
 
-    def let_go(self) -> None:
+    async def let_go(self) -> None:
         """A person signed out."""
         self.session, self.refused, self._stamp = None, False, None
+        await self._publish(None)
 
     async def proved(self, before: Session, after: Session) -> None:
         """A probe said alive; ``after`` holds what its answer rolled."""

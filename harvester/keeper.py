@@ -40,9 +40,11 @@ from harvester.session import Served, Session
 from harvester.staging import Staging
 from harvester.verdict import Verdict
 
-# Scheduled looks after a failure that nothing else times; also how often a latch is looked at
-# again (a person may have changed a setting or a secret) and a silent site asked again.
+# Scheduled looks after a failure that nothing else times: a silent site is asked again so often.
 LOOK_AGAIN_S = 30.0
+# Where only a person can help, looking costs a process and finds the same for hours; who has
+# mended something and asks for a session is answered at once all the same.
+PERSON_LOOK_S = 300.0
 # At most one scheduled probe a minute, whatever the windows say.
 SCHEDULED_PROBE_EVERY_S = 60.0
 
@@ -195,7 +197,7 @@ class Keeper:
                 signed_out = await self._staging.sign_out(session, self.profile.site.sign_out_path)
             denied = (await self._staging.verdict(session)).verdict is Verdict.DENIED
         await asyncio.to_thread(self._records.forget)
-        self._held.let_go()
+        await self._held.let_go()
         self._signed_out = True
         self._note("signed_out", "a person asked")
         return {
@@ -211,7 +213,7 @@ class Keeper:
         if self._flight.up or not await self._held.changed_in_store():
             return
         if self._held.gone_from_store:
-            self._held.let_go()
+            await self._held.let_go()
             self._signed_out = True
             self._note("signed_out", "another process removed the session")
             return
@@ -325,7 +327,7 @@ class Keeper:
         try:
             await self._flight.join(why)
         except (NeedsPerson, Refused, WrongSetting):
-            return LOOK_AGAIN_S
+            return PERSON_LOOK_S
         except HarvesterError as error:
             wait_s = error.retry_after_s or self._ledger.retry_at - self._clock.wall_s()
             return min(LOOK_AGAIN_S, max(1.0, wait_s))

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
+from harvester.bucket import Bucket
 from harvester.errors import AccountLocked, BudgetSpent, CredentialsRejected, HarvesterError
 from harvester.errors import from_dict as error_from_dict
 from harvester.profile import Profile
@@ -70,19 +71,6 @@ class Latch:
 
 
 @dataclass(frozen=True, slots=True)
-class Bucket:
-    """Tokens that refill with time.  ``tokens`` is as of ``at``."""
-
-    tokens: float
-    at: float
-
-    def filled(self, now: float, *, capacity: float, refill_s: float) -> Bucket:
-        # A clock that went back refills nothing.
-        gained = max(0.0, now - self.at) / refill_s
-        return Bucket(min(capacity, self.tokens + gained), now)
-
-
-@dataclass(frozen=True, slots=True)
 class Ledger:
     """Everything that was attempted for one profile.  A new value for each change.
 
@@ -99,7 +87,7 @@ class Ledger:
     retry_at: float = 0.0
     retry_error: Mapping[str, Any] | None = None
     unrecognised: int = 0
-    silent: Bucket = Bucket(float(SILENT_BUCKET), 0.0)
+    silent: Bucket = field(default_factory=lambda: Bucket(float(SILENT_BUCKET), 0.0))
     totp_step: int | None = None
     picture: Picture | None = None
     unhelpful: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))

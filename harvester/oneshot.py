@@ -65,15 +65,15 @@ class OneShot:
 
     async def status(self) -> dict[str, Any]:
         """As the daemon would tell it, read from the store; ``pid`` is None: nothing runs."""
-        house = await self._open(None)
-        return {**house.status(), "pid": None, "started_at": None}
+        async with House(self._settings, only_look=True) as house:
+            return {**house.status(), "pid": None, "started_at": None}
 
-    async def _open(self, name: str | None) -> House:
+    async def _open(self, name: str) -> House:
         if self._house is None:
             step = self._on_step
             self._house = await House(
                 self._settings,
-                names=None if name is None else (self._settings.profile(name).name,),
+                names=(self._settings.profile(name).name,),
                 on_step=nobody_watches if step is None else lambda _, told: step(told),
             ).__aenter__()
         return self._house

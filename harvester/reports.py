@@ -13,8 +13,8 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+from harvester.bucket import Bucket
 from harvester.clock import Clock
-from harvester.ledger import Bucket
 from harvester.verdict import Verdict
 
 PROBES = 5

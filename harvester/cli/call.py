@@ -65,6 +65,9 @@ class Call:
     def settings(self, *, serving: bool = False) -> Settings:
         """Raises ConfigInvalid and its kin."""
         if self._settings is None:
+            from harvester.process import harden
+
+            harden()  # before any secret is in our memory
             flags = {"profile": self.profile, "origin": self.origin, "socket": self.socket}
             self._settings = load(
                 flags, config=self.config, env_file=self.env_file, serving=serving
@@ -93,13 +96,12 @@ class Call:
     def once(self, work: Callable[[Once], Awaitable[T]]) -> T:
         """Do the work in this process, showing the steps of a sign-in."""
         from harvester.log import configure
-        from harvester.process import harden
 
         settings = self.settings()
-        harden()
-        # Only what a person must hear: the steps are shown, and the log is the daemon's business.
+        # A person reads this, and the steps are shown anyway: LOG_LEVEL and LOG_FORMAT are for
+        # the daemon's log.
         level = ("warning", "info", "debug")[min(self.verbose, 2)]
-        configure("error" if self.quiet else level, settings.process.log_format)
+        configure("error" if self.quiet else level, "text")
 
         async def whole() -> T:
             with Progress(quiet=self.quiet) as progress:

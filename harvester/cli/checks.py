@@ -22,10 +22,8 @@ from harvester import paths
 from harvester.cli.call import Call
 from harvester.clock import SystemClock
 from harvester.errors import HarvesterError, NoDaemon
-from harvester.probe import SiteClient
 from harvester.profile import Profile, SecretSource
 from harvester.settings import Settings
-from harvester.signin.find import find_browser
 from harvester.vault import keys
 from harvester.vault.directory import DirectoryStore
 
@@ -112,7 +110,7 @@ def accounts(settings: Settings) -> Iterator[Finding]:
         elif profile.site.origin in profile.identity_origins:
             yield Finding(
                 "origins", "warn",
-                f"{profile.name}: the site's own origin may get the password, and Knoq has none",
+                f"{profile.name}: the site's own origin may get the password",
                 f"take {profile.site.origin} out of HARVESTER_IDENTITY_ORIGINS",
             )  # fmt: skip
         else:
@@ -178,11 +176,13 @@ def key(settings: Settings) -> Finding:
 
 
 def browser(settings: Settings) -> Finding:
+    from harvester.signin.find import find_browser  # late, as below
+
     try:
-        found = find_browser(settings.process.browser)
+        found = find_browser(settings.process.browser.browser)
     except HarvesterError as error:
         return failed("browser", error)
-    return Finding("browser", "ok", str(found.path or found.channel or found.kind))
+    return Finding("browser", "ok", f"{found.path} ({found.kind})")
 
 
 def sandbox(settings: Settings) -> Finding:
@@ -260,6 +260,8 @@ async def site(settings: Settings) -> list[Finding]:
 
 
 async def _site(settings: Settings, profile: Profile) -> Finding:
+    from harvester.probe import SiteClient  # aiohttp: late, or every `--help` would wait for it
+
     process = settings.process
     client = SiteClient(
         profile.site,

@@ -6,6 +6,7 @@ import os
 
 import click
 
+from harvester.cli import checks
 from harvester.cli.call import Call, global_options, pass_call
 from harvester.cli.telling import put
 from harvester.errors import ConfigInvalid
@@ -56,8 +57,6 @@ def path(call: Call) -> int:
 @pass_call
 def check(call: Call) -> int:
     """Read all settings, and look whether the secrets' files and commands are there."""
-    from harvester.cli import checks  # with the network parts, which `show` does not need
-
     settings = call.settings()
     settings.profile(settings.selected)
     wrong = [one for one in checks.secrets(settings) if one.state == "fail"]

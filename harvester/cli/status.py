@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -16,8 +15,6 @@ from harvester.errors import NoDaemon
 from harvester.redact import clean
 
 _LIVE, _NOT_LIVE = 0, 4
-# Wide enough that no line of a report in a file is broken; a terminal says its own width.
-_PIPE_WIDTH = 160
 _COLOUR = {"live": "green", "stale": "yellow", "refreshing": "cyan"}
 
 
@@ -46,27 +43,22 @@ def command(call: Call) -> int:
 
 def _show(told: Mapping[str, Any], profiles: list[dict[str, Any]], store: str) -> None:
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    console = Console(highlight=False, soft_wrap=True)
+    head = f"no daemon runs; from the store {store}"
     if told.get("pid"):
-        console.print(
-            Text(clean(f"daemon {told['pid']} at {told.get('socket')}, since {told['started_at']}"))
-        )
-    else:
-        console.print(Text(clean(f"no daemon runs; from the store {store}")))
+        head = f"daemon {told['pid']} at {told.get('socket')}, since {told.get('started_at')}"
+    console.print(Text(clean(head)))
     if told.get("durable") is False:
         console.print(Text("degraded: the store cannot be written, nothing new survives a restart"))
     for profile in profiles:
         state = str(profile.get("state"))
-        head = Text(f"\n{clean(str(profile.get('profile')))}  ", style="bold")
-        head.append(clean(state.replace("_", " ")), style=_COLOUR.get(state, "red"))
-        console.print(head)
-        table = Table.grid(padding=(0, 2))
+        title = Text(f"\n{clean(str(profile.get('profile')))}  ", style="bold")
+        title.append(clean(state.replace("_", " ")), style=_COLOUR.get(state, "red"))
+        console.print(title)
         for label, value in _lines(profile, datetime.now(UTC).timestamp()):
-            table.add_row(Text(f"  {label}"), Text(clean(value)))
-        console.print(table)
+            console.print(Text(f"  {label:<14}  {clean(value)}"))
 
 
 def _lines(profile: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:

@@ -21,9 +21,10 @@ from pathlib import Path
 
 from harvester.errors import ConfigInvalid, ConfigUnsafe
 
-# Connections that wait to be accepted.  200 callers whose session died at once knock together;
-# the kernel cuts this to its own limit (net.core.somaxconn, 4096 on current Linux).
-BACKLOG = 1024
+# Connections that wait to be accepted.  A caller with a time-out is turned away at once (EAGAIN)
+# when the queue is full, and 2,000 of them knocking together overran one of 1024.  The kernel
+# cuts this to its own limit (net.core.somaxconn: 4096 on current Linux).
+BACKLOG = 4096
 # Asking a path whether somebody listens: a live daemon's kernel answers at once, even if the
 # daemon itself is busy.
 _ASK_S = 1.0

@@ -239,10 +239,14 @@ def _settings(
         config_path=config_path,
     )
     effective: dict[Key, Any] = {(name,): getattr(merged, name) for name in sorted(PROCESS_NAMES)}
+    # What a default comes to, not that nothing was said.
     effective[("store",)] = store
+    effective[("allow_uids",)] = process.allow_uids
+    effective[("log_format",)] = process.log_format
     for name, fields in sorted(by_name.items()):
         for setting in ProfileFields.model_fields:
             effective[("profiles", name, setting)] = getattr(fields, setting)
+        effective[("profiles", name, "sign_in_url")] = profiles[name].site.sign_in_url
     shown = tuple(
         Shown(
             ".".join(key),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from harvester.signin import lexicon
+from harvester.signin.fields import in_banner
 from harvester.signin.observe import Control, FrameView, plain
 
 # What is listed in an error message is a page's text: a few entries, cut short.
@@ -43,9 +44,9 @@ def providers(frame: FrameView) -> list[Entry]:
         match = lexicon.WITH_PROVIDER.search(label)
         if match and not lexicon.NOT_OURS.search(match["name"]):
             found.append(Entry(control, match["name"].strip()))
-        elif lexicon.SINGLE_SIGN_ON.search(label) and len(label) <= _LISTED_CHARS:
-            found.append(Entry(control, label))
-        elif label in lexicon.PROVIDER_HOSTS:
+            continue
+        short = len(label) <= _LISTED_CHARS
+        if label in lexicon.PROVIDER_HOSTS or (short and lexicon.SINGLE_SIGN_ON.search(label)):
             found.append(Entry(control, label))
     return found
 
@@ -91,7 +92,7 @@ def organizations(frame: FrameView) -> list[Entry]:
     """The entries of a list of organisations: no "create", no way out, nothing of the frame."""
     found = []
     for control in frame.usable:
-        if not control.is_button or control.region or control.zone is not None:
+        if not control.is_button or control.region or in_banner(control):
             continue
         name = without_avatar(control.parts) or control.name
         said = plain(name)
@@ -134,7 +135,7 @@ def accounts(frame: FrameView) -> tuple[list[Entry], Entry | None]:
     """The account tiles, and "use another account"."""
     tiles, other = [], None
     for control in frame.usable:
-        if not control.is_button or control.region or control.zone is not None:
+        if not control.is_button or control.region or in_banner(control):
             continue
         label = control.label
         if lexicon.OTHER_ACCOUNT.search(label):

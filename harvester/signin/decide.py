@@ -21,7 +21,7 @@ from harvester.errors import (
 from harvester.profile import origin_of
 from harvester.signin import choices, lexicon
 from harvester.signin.dialogue import Rung
-from harvester.signin.fields import Fields, find_fields
+from harvester.signin.fields import Fields, find_fields, in_banner
 from harvester.signin.observe import Control, FrameView, View, plain
 from harvester.signin.obstacles import find_obstacle, number_shown
 
@@ -104,11 +104,11 @@ def _decide_frame(frame: FrameView, known: Known, *, main: bool) -> Decision:
     origin = origin_of(frame.url)
     on_site = origin == known.site_origin
     fields = find_fields(frame, username=known.username, after_password=known.after_password)
-    if not on_site or frame.insets:
-        obstacle = find_obstacle(frame, fields)
-        if obstacle is not None and not (on_site and obstacle.state != "challenge"):
-            number = number_shown(frame) if obstacle.state == "number_match" else None
-            return Decision(obstacle.state, Stop(obstacle.as_error(host_of(frame), number=number)))
+    obstacle = find_obstacle(frame, fields)
+    # The site's own pages hold anybody's words: there only a widget that bars the way counts.
+    if obstacle is not None and (not on_site or (obstacle.state == "challenge" and frame.insets)):
+        number = number_shown(frame) if obstacle.state == "number_match" else None
+        return Decision(obstacle.state, Stop(obstacle.as_error(host_of(frame), number=number)))
     if on_site and main:
         way = _way_in(frame, fields, known)
         if way is not None:
@@ -160,11 +160,11 @@ def _ask(frame: FrameView, fields: Fields, known: Known, *, on_site: bool) -> De
         return Decision(state, Stop(error, asked=True))
     if not harmless and origin not in known.identity_origins:
         shown = origin or f"the page at {host}"
-        error = OriginNotAllowed(
+        barred = OriginNotAllowed(
             f"{shown} asks for a user name, a password or a code, and nothing may be typed there",
             hint=f"if this is where you sign in, set HARVESTER_IDENTITY_ORIGINS={shown}",
         )
-        return Decision(state, Stop(error))
+        return Decision(state, Stop(barred))
     missing = _missing(fields, known, host)
     if missing is not None:
         return Decision(state, Stop(missing))
@@ -216,7 +216,7 @@ def _without_prefilled(fields: Fields, known: Known) -> Fields:
 
 
 def _buttons(frame: FrameView) -> list[Control]:
-    return [one for one in frame.usable if one.is_button and one.zone is None]
+    return [one for one in frame.usable if one.is_button and not in_banner(one)]
 
 
 def _organization(frame: FrameView, known: Known) -> Decision | None:
@@ -329,11 +329,7 @@ def _uncover(view: View, decision: Decision) -> Decision:
 
 def _banner_answer(frame: FrameView) -> Control | None:
     """Reject where that is offered, else accept."""
-    inside = [
-        one
-        for one in frame.usable
-        if one.is_button and one.zone is not None and lexicon.COOKIE_BANNER.search(plain(one.zone))
-    ]
+    inside = [one for one in frame.usable if one.is_button and in_banner(one)]
     for words in (lexicon.REJECT, lexicon.ACCEPT):
         for one in inside:
             if words.search(one.label):

@@ -58,7 +58,7 @@ def find_fields(frame: FrameView, *, username: str | None, after_password: bool)
     """The best form of the document, or an empty ``Fields``."""
     groups: dict[int | None, list[Control]] = {}
     for control in frame.usable:
-        if control.is_field and not _in_banner(control):
+        if control.is_field and not in_banner(control):
             groups.setdefault(control.form, []).append(control)
     best, best_score = Fields(), 0
     for form, members in groups.items():
@@ -69,7 +69,8 @@ def find_fields(frame: FrameView, *, username: str | None, after_password: bool)
     return best
 
 
-def _in_banner(control: Control) -> bool:
+def in_banner(control: Control) -> bool:
+    """Whether it belongs to a cookie banner, and so to no sign-in."""
     return control.zone is not None and bool(lexicon.COOKIE_BANNER.search(plain(control.zone)))
 
 

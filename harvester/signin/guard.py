@@ -20,9 +20,9 @@ What = Literal["identifier", "password", "code"]
 class Place:
     """Where something would be typed.
 
-    ``chain`` holds the frame's address and those of its parents, the frame first.  ``script_origin``
-    is what the document says of itself: ``null`` in a sandbox, whatever the address.  ``targets``
-    are the form's action and the button's own.
+    ``chain`` holds the frame's address and those of its parents, the frame first.
+    ``script_origin`` is what the document says of itself: ``null`` in a sandbox, whatever the
+    address.  ``targets`` are the form's action and the button's own.
     """
 
     chain: tuple[str, ...]

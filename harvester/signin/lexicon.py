@@ -147,9 +147,9 @@ NOT_NOW: Final = _any(
 
 COOKIE_BANNER: Final = _any("cookie", "we value your privacy", "tracking technolog")
 REJECT: Final = _any(
-    "reject", "decline", "refuse", "deny", "only (necessary|essential)", "(necessary|essential) only",
-    "ablehnen", "nur notwendige", "refuser", "rechazar", "recusar", "rifiuta", "weigeren",
-    "拒否", "拒绝", "거부", "odrzuć", "avvisa", "reddet",
+    "reject", "decline", "refuse", "deny", "only (necessary|essential)",
+    "(necessary|essential) only", "ablehnen", "nur notwendige", "refuser", "rechazar",
+    "recusar", "rifiuta", "weigeren", "拒否", "拒绝", "거부", "odrzuć", "avvisa", "reddet",
 )  # fmt: skip
 ACCEPT: Final = _any(
     "accept", "agree", "allow", "got it", "ok\\b", "understood", "akzeptieren", "zustimmen",

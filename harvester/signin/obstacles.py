@@ -136,7 +136,7 @@ _TABLE: Final = (
     Obstacle(
         "challenge",
         re.compile(
-            r"(verify|confirm|prove|make sure|check).{0,20}\b(you are|you're) (a )?(not a robot|human)"
+            r"(verify|confirm|prove|make sure|check).{0,20}\b(you are|you're) (a )?(human|not a)"
             r"|(are you|not) a robot|captcha|unusual traffic|checking your browser"
             r"|security check|bestätigen .{0,20}mensch"
         ),

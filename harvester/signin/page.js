@@ -233,6 +233,7 @@
     zones: zones.map((zone) => zone.text),
     frames,
     posts,
+    size: [innerWidth, innerHeight],
     busy,
   };
   return { data, elements };

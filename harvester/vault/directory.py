@@ -290,27 +290,24 @@ class DirectoryStore:
         directory = self._directory(profile)
         for path in (self.root, self.root / "profiles", directory):
             self._disk.make_dir(path)
-        keep = self._is_good(directory, profile, purpose)
-        self._disk.write_atomic(directory, purpose, record, keep_previous=keep)
+        self._make_way(directory, profile, purpose)
+        self._disk.write_atomic(directory, purpose, record, keep_previous=True)
         self._generations.wrote(directory, purpose, generation)
 
-    def _is_good(self, directory: Path, profile: str, purpose: Purpose) -> bool:
-        """Whether the record in use may become the previous one.
+    def _make_way(self, directory: Path, profile: str, purpose: Purpose) -> None:
+        """Set a damaged record aside: as the previous one it would push out a good one.
 
-        A damaged one must not: it would push out a good one.  It is set aside first.  Raises for
-        one that must stay where it is.
+        Raises for a record that must stay where it is.
         """
         found = self._disk.read_stamped(directory, purpose, MAX_RECORD_BYTES)
         if found is None:
-            return False
+            return
         record, stamp = found
         try:
             self._opener().open(record, profile=profile, purpose=purpose)
         except StoreCorrupt:
             aside = self._aside_name(directory, purpose)
             self._disk.set_aside(directory, purpose, aside, stamp)
-            return False
-        return True
 
     def _bad(self, directory: Path, purpose: Purpose) -> list[str]:
         names = self._disk.names(directory)

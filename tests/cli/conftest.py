@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fakedaemon import FakeDaemon
-from fakeonce import FakeOnce
+from fakeonce import FakeOnce, Run
 from harvester.cli import call as call_module
 from harvester.cli.app import run
 from harvester.cli.call import Call
 from harvester.settings import sources
-
-Run = Callable[..., int]
 
 
 @pytest.fixture(autouse=True)

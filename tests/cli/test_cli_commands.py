@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from conftest import Run
 from fakedaemon import SESSION, FakeDaemon
-from fakeonce import FakeOnce, served
+from fakeonce import FakeOnce, Run, served
 from harvester import __version__
 from harvester.cli.app import COMMANDS
 from harvester.errors import SiteDown

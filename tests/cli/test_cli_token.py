@@ -10,9 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Run
 from fakedaemon import SESSION, FakeDaemon
-from fakeonce import COOKIE, FakeOnce, served
+from fakeonce import COOKIE, FakeOnce, Run, served
 from harvester.errors import CredentialsRejected, NotConfigured
 
 Out = pytest.CaptureFixture[str]

@@ -163,12 +163,12 @@ class Engine:
         prepare(root)
         self.store = DirectoryStore(root, Seal(KeyRing(MasterKey(KEY))))
         self.world = world
-        self.published: list[Served] = []
+        self.published: list[Served | None] = []
         who = who or profile()
         self.records = Records(self.store, who.name)
         staging = Staging(who, world, world.clock)
 
-        async def publish(served: Served) -> None:
+        async def publish(served: Served | None) -> None:
             self.published.append(served)
 
         held = Held(who, records=self.records, clock=world.clock, publish=publish)

@@ -8,6 +8,7 @@ from typing import Any
 from harvester.session import Cookie, Served, Session
 from harvester.settings import Settings
 
+Run = Callable[..., int]  # a command line, and ``once=`` a FakeOnce
 COOKIE = Cookie("sid", "canary-cookie", "knoq.one")
 
 
@@ -19,6 +20,7 @@ def served(*cookies: Cookie, **about: Any) -> Served:
         cookies=cookies or (COOKIE,),
         jar=(),
         obtained_at=1_000.0,
+        renewed_at=1_000.0,
         proved_at=1_000.0,
         identity="ada@acme.example",
         organization="acme",

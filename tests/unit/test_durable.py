@@ -5,18 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import stat
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from foreign import belongs_to_another
 from harvester.errors import StoreFull, StoreUnsafe
 from harvester.vault.durable import Calls, Disk
 from harvester.vault.lock import Lock
 
-NOBODY = 65534
 LIMIT = 1000
 
 
@@ -77,6 +75,43 @@ def test_a_file_system_without_hard_links_will_do(place: Path) -> None:
     assert not disk.create(place, "key", b"second")
     assert disk.read(place, "key", LIMIT) == b"first"
     assert names(place) == ["a", "a.previous", "key"]
+
+
+class Telling(Calls):
+    """Writes down the calls that decide whether a file survives a power cut."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def fsync(self, fd: int) -> None:
+        kind = "directory" if stat.S_ISDIR(os.fstat(fd).st_mode) else "file"
+        self.told.append(f"sync {kind}")
+        super().fsync(fd)
+
+    def rename(self, source: str, target: str, dir_fd: int) -> None:
+        self.told.append(f"rename to {target}")
+        super().rename(source, target, dir_fd)
+
+    def unlink(self, name: str, dir_fd: int) -> None:
+        if not name.endswith(".tmp"):
+            self.told.append(f"unlink {name}")
+        super().unlink(name, dir_fd)
+
+
+def test_a_write_is_synced_before_it_is_seen_and_its_name_after(place: Path) -> None:
+    Disk().write_atomic(place, "a", b"one")
+    calls = Telling()
+    Disk(calls).write_atomic(place, "a", b"two", keep_previous=True)
+    Disk(calls).remove(place, "a.previous", "a")
+    assert calls.told == [
+        "sync file",
+        "rename to a.previous",
+        "rename to a",
+        "sync directory",
+        "unlink a.previous",
+        "unlink a",
+        "sync directory",
+    ]
 
 
 class Slow(Calls):
@@ -151,17 +186,12 @@ def plant_directory(path: Path, victim: Path) -> None:
     path.mkdir(mode=0o700)
 
 
-def plant_file_of_another(path: Path, victim: Path) -> None:
-    path.touch(mode=0o600)
-    os.chown(path, NOBODY, NOBODY)
-
-
 def plant_open_file(path: Path, victim: Path) -> None:
     path.touch()
     path.chmod(0o644)
 
 
-PLANTS = [plant_symlink, plant_fifo, plant_directory, plant_file_of_another, plant_open_file]
+PLANTS = [plant_symlink, plant_fifo, plant_directory, plant_open_file]
 
 
 @pytest.mark.parametrize("plant", PLANTS)
@@ -178,6 +208,23 @@ def test_what_was_planted_is_neither_read_nor_written(tmp_path: Path, place: Pat
         Disk().write_atomic(place, "a", b"x")
     assert (place / "a").lstat() == before
     assert victim.read_bytes() == b"untouched"
+
+
+def test_a_file_of_somebody_else_is_neither_read_written_nor_locked(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "a").write_bytes(b"theirs")
+    (place / "a").chmod(0o600)
+    belongs_to_another(monkeypatch, place / "a")
+    for attempt in (
+        lambda: Disk().read(place, "a", LIMIT),
+        lambda: Disk().write_atomic(place, "a", b"x"),
+        lambda: Lock(place / "a").acquire_nonblocking(),
+    ):
+        with pytest.raises(StoreUnsafe) as caught:
+            attempt()
+        assert caught.value.hint == f"run as its owner, or: chown {os.geteuid()} {place}/a"
+    assert (place / "a").read_bytes() == b"theirs"
 
 
 def test_the_hint_for_an_open_file_mends_it(place: Path) -> None:
@@ -235,10 +282,12 @@ def test_a_directory_that_is_open_to_others_is_refused(place: Path, mode: int) -
     Disk().write_atomic(place, "a", b"x")  # where a user's own directory will do
 
 
-def test_a_directory_of_somebody_else_or_a_link_to_one_is_refused(place: Path) -> None:
+def test_a_directory_of_somebody_else_or_a_link_to_one_is_refused(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     disk = Disk(private_dirs=True)
     (place / "theirs").mkdir(mode=0o700)
-    os.chown(place / "theirs", NOBODY, NOBODY)
+    belongs_to_another(monkeypatch, place / "theirs")
     (place / "ours").mkdir(mode=0o700)
     (place / "link").symlink_to("ours")
     (place / "dangling").symlink_to("nowhere")
@@ -253,8 +302,11 @@ def test_a_directory_of_somebody_else_or_a_link_to_one_is_refused(place: Path) -
 # Setting aside and sweeping
 
 
-def test_a_file_is_set_aside_only_if_it_is_still_the_one_that_was_read(place: Path) -> None:
-    disk = Disk()
+@pytest.mark.parametrize("calls", [Calls(), WithoutLinks()], ids=["links", "no links"])
+def test_a_file_is_set_aside_only_if_it_is_still_the_one_that_was_read(
+    place: Path, calls: Calls
+) -> None:
+    disk = Disk(calls)
     disk.write_atomic(place, "a", b"damaged")
     found = disk.read_stamped(place, "a", LIMIT)
     assert found is not None
@@ -300,65 +352,3 @@ def test_a_second_name_just_made_for_an_old_file_is_not_swept(place: Path) -> No
     os.link(old, place / ".session.0123456789abcdef.tmp")
     Disk().sweep(place, now_s=time.time())
     assert (place / ".session.0123456789abcdef.tmp").exists()
-
-
-# The lock
-
-
-def test_a_lock_has_one_holder(place: Path) -> None:
-    first, second = Lock(place / "lock"), Lock(place / "lock")
-    assert first.holder_pid() is None
-    with first:
-        assert first.acquire_nonblocking()
-        assert first.held
-        assert not second.acquire_nonblocking()
-        assert not first.acquire_nonblocking()
-        assert second.holder_pid() == os.getpid()
-        assert stat.S_IMODE((place / "lock").stat().st_mode) == 0o600
-    assert not first.held
-    assert first.holder_pid() is None
-    assert second.acquire_nonblocking()
-    second.release()
-    second.release()
-
-
-HOLDER = """
-import sys
-from pathlib import Path
-from harvester.vault.lock import Lock
-lock = Lock(Path(sys.argv[1]))
-print(lock.acquire_nonblocking(), flush=True)
-sys.stdin.read()
-"""
-
-
-def test_a_lock_is_free_when_its_holder_dies(place: Path) -> None:
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(place / "lock")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    lock = Lock(place / "lock")
-    with holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "True\n"
-        assert not lock.acquire_nonblocking()
-        assert lock.holder_pid() == holder.pid
-        holder.kill()
-    assert lock.holder_pid() is None
-    assert lock.acquire_nonblocking()
-    lock.release()
-
-
-@pytest.mark.parametrize("plant", [plant_symlink, plant_file_of_another, plant_open_file])
-def test_a_planted_lock_file_is_refused(tmp_path: Path, place: Path, plant) -> None:
-    plant(place / "lock", tmp_path / "victim")
-    with pytest.raises(StoreUnsafe):
-        Lock(place / "lock").acquire_nonblocking()
-
-
-def test_a_lock_in_no_directory_is_an_error_with_a_hint(tmp_path: Path) -> None:
-    with pytest.raises(StoreFull) as caught:
-        Lock(tmp_path / "none" / "lock").acquire_nonblocking()
-    assert "mkdir" in caught.value.hint

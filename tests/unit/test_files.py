@@ -65,12 +65,20 @@ def test_a_reader_keeps_the_old_one_whole_while_the_new_one_comes(place: Path) -
     assert '"generation": 8' in path.read_text()
 
 
-def test_a_file_left_open_to_others_is_private_after_the_next_writing(place: Path) -> None:
+def test_a_file_left_open_to_others_is_not_written_until_it_is_closed(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = place / "cookie"
     path.write_text("old")
     path.chmod(0o644)
-    Files(keeping(("cookie", path))).publish(Served(a_session()))
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    files = Files(keeping(("cookie", path)))
+    with caplog.at_level(logging.INFO, "harvester"):
+        files.publish(Served(a_session()))
+    assert path.read_text() == "old"
+    assert "chmod" in caplog.records[0].__dict__["fields"]["hint"]
+    path.chmod(0o600)
+    files.retry()
+    assert COOKIE.value in path.read_text()
 
 
 @pytest.mark.parametrize("kind", ["symlink", "dangling", "directory", "fifo"])

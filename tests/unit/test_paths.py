@@ -6,9 +6,11 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from foreign import belongs_to_another
 from harvester.errors import ConfigInvalid, ConfigUnsafe
 from harvester.paths import (
     SOCKET_PATH_LIMIT_BYTES,
@@ -22,7 +24,6 @@ from harvester.paths import (
 )
 
 UID = os.geteuid()
-NOBODY = 65534
 
 
 def test_the_store_is_in_the_state_directory_of_the_environment() -> None:
@@ -186,11 +187,13 @@ def test_a_key_that_others_may_read_is_refused_with_the_chmod(tmp_path: Path, mo
     assert caught.value.hint == f"run: chmod 600 {path}"
 
 
-def test_a_file_of_somebody_else_is_refused_with_the_chown(tmp_path: Path) -> None:
+def test_a_file_of_somebody_else_is_refused_with_the_chown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "config.toml"
     path.touch(mode=0o600)
-    os.chown(path, NOBODY, NOBODY)
-    with pytest.raises(ConfigUnsafe) as caught:
+    other = belongs_to_another(monkeypatch, path)
+    with pytest.raises(ConfigUnsafe, match=f"belongs to user {other}") as caught:
         check_private_file(path)
     assert caught.value.hint == f"run: chown {UID} {path}"
 
@@ -208,10 +211,27 @@ def test_a_link_to_a_good_file_is_followed_but_not_for_a_key(tmp_path: Path) -> 
     assert str(tmp_path / "..data" / "password") in caught.value.hint
 
 
-def test_a_link_to_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
+def test_a_key_on_a_read_only_mount_may_be_a_link_with_open_modes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So Docker and Kubernetes mount secrets, and nobody inside could change it."""
+    (tmp_path / "real").write_bytes(b"key")
+    (tmp_path / "real").chmod(0o444)
+    (tmp_path / "key").symlink_to("real")
+    read_only = SimpleNamespace(f_flag=os.ST_RDONLY)
+    monkeypatch.setattr(os, "fstatvfs", lambda fd: read_only)
+    assert read_key_file(tmp_path / "key") == b"key"
+    (tmp_path / "real").chmod(0o666)
+    with pytest.raises(ConfigUnsafe, match="written by others"):
+        read_key_file(tmp_path / "key")
+
+
+def test_a_link_to_a_file_of_somebody_else_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     target = tmp_path / "theirs"
     target.touch(mode=0o600)
-    os.chown(target, NOBODY, NOBODY)
+    belongs_to_another(monkeypatch, target)
     (tmp_path / "link").symlink_to(target)
     with pytest.raises(ConfigUnsafe):
         read_private_file(tmp_path / "link")

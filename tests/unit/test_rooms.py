@@ -22,16 +22,14 @@ PACKAGE = ROOT / "harvester"
 FLOORS = {
     "words": (
         "harvester", "errors", "session", "profile", "wire", "redact", "clock", "paths", "knoq",
-        "signin.dialogue", "signin",
+        "signin.dialogue",
     ),
     "rules": (
+        "bucket",
         "ladder", "ledger", "lifetime", "discovery", "verdict", "setcookie", "settle", "whose",
     ),
     "tools": (
-        "settings", "probe", "timer", "log", "process", "vault",
-        "signin.__main__", "signin.act", "signin.browser", "signin.choices", "signin.codes",
-        "signin.cookies", "signin.decide", "signin.evidence", "signin.fields", "signin.find",
-        "signin.guard", "signin.lexicon", "signin.observe", "signin.obstacles",
+        "settings", "probe", "timer", "log", "process", "vault", "signin",
     ),
     "engine": (
         "signer", "keeper", "climb", "flight", "held", "overseer", "records", "reports",
@@ -61,6 +59,10 @@ DOORS = {
 
 NAMES_THAT_SAY_NOTHING = {"utils", "helper", "manager", "handler", "service", "common"}
 LONGEST_FILE_LINES = 380
+
+DISTRIBUTION = "knoq-harvester"
+# Beside knoq.py: what a user reads who sets up or watches the story, with the site's real name.
+MAY_NAME_THE_SITE = ("knoq", "settings", "demo")
 
 
 def _names() -> dict[str, Path]:
@@ -125,10 +127,7 @@ def _floor(name: str) -> str | None:
     fitting = [
         (len(door), floor) for floor, doors in FLOORS.items() for door in doors if _fits(name, door)
     ]
-    # The bare folder `signin` is on the ground for its docstring; what is in it must be named.
-    if not fitting or (name.startswith("signin.") and max(fitting)[0] == len("signin")):
-        return None
-    return max(fitting)[1]
+    return max(fitting)[1] if fitting else None
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -204,7 +203,7 @@ def test_the_daemon_never_comes_near_a_browser() -> None:
     reached = _reaches("daemon", late=True)
     assert "keeper" in reached, "the walk itself works"
     assert not {name for name in reached if name.startswith("signin.")} - {"signin.dialogue"}
-    assert not {name for name in reached if name.startswith("cli")}
+    assert not {name for name in reached if _fits(name, "cli")}
 
 
 def test_the_package_itself_imports_nothing() -> None:
@@ -250,7 +249,9 @@ def _docstrings(tree: ast.Module) -> set[int]:
     }
 
 
-@pytest.mark.parametrize("name", [name for name in OURS if name != "knoq"])
+@pytest.mark.parametrize(
+    "name", [name for name in OURS if not any(_fits(name, one) for one in MAY_NAME_THE_SITE)]
+)
 def test_only_one_file_knows_the_site(name: str) -> None:
     documents = _docstrings(_tree(name))
     spelled = [
@@ -258,7 +259,7 @@ def test_only_one_file_knows_the_site(name: str) -> None:
         for node in ast.walk(_tree(name))
         if isinstance(node, ast.Constant)
         and isinstance(node.value, str)
-        and "knoq" in node.value.lower()
+        and "knoq" in node.value.lower().replace(DISTRIBUTION, "")
         and id(node) not in documents
     ]
     assert not spelled, f"harvester.{name} spells the site's name in lines {spelled}"

@@ -14,6 +14,7 @@ from harvester.errors import (
     StoreCorrupt,
     StoreFull,
     StoreSwapped,
+    StoreTampered,
 )
 from harvester.vault.keys import KeyRing, MasterKey
 from harvester.vault.seal import (
@@ -92,6 +93,14 @@ def test_a_swapped_record_names_both_places() -> None:
 def test_the_label_can_be_read_without_opening() -> None:
     label = SEAL.label(sealed(generation=9), profile="default", purpose="session")
     assert (label.profile, label.purpose, label.generation) == ("default", "session", 9)
+
+
+def test_a_label_made_up_without_the_key_is_not_believed() -> None:
+    """Without decrypting, the commitment alone tells who held the key."""
+    for story in ("commitment-changed", "key-id-of-ours-on-anothers", "profile-edited"):
+        forged = (KIT / f"store_tampered--{story}.record").read_bytes()
+        with pytest.raises(StoreTampered):
+            SEAL.label(forged, profile="default", purpose="session")
 
 
 def test_the_largest_plaintext_fits_and_one_byte_more_is_refused() -> None:

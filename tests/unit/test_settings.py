@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -296,3 +297,23 @@ def test_the_process_settings_reach_the_process(tmp_path: Path) -> None:
     assert process.allow_uids == (os.getuid(), 1000, 1001)
     assert (process.log_format, process.log_level) == ("json", "debug")
     assert process.key is not None and process.key.kind == "file"
+
+
+def test_the_example_file_is_right_line_by_line_and_leaves_no_setting_out(tmp_path: Path) -> None:
+    example = (Path(__file__).parents[2] / ".env.example").read_text()
+    ca = written(tmp_path / "ca.pem", "x")
+    everything = re.sub(r"^#(HARVESTER_)", r"\1", example, flags=re.MULTILINE)
+    everything = everything.replace("/etc/ssl/certs/ca-certificates.crt", str(ca))
+    # Two ways to give one secret exclude each other.
+    everything = re.sub(r"^HARVESTER_PASSWORD_COMMAND=.*\n", "", everything, flags=re.MULTILINE)
+    written(tmp_path / "example", example)
+    written(tmp_path / "everything", everything)
+    assert loaded(tmp_path, env_file=str(tmp_path / "example")).profile("default").username
+    settings = loaded(tmp_path, env_file=str(tmp_path / "everything"))
+    assert settings.profile("work-eu").password is not None
+    untold = {
+        one.name.rpartition(".")[2]
+        for one in settings.sources
+        if one.where == "default" and not one.name.startswith("profiles.work-eu")
+    }
+    assert untold == {"socket", "proxy"}, "these stand in no file, or not in this release"

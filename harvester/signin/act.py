@@ -1,0 +1,172 @@
+"""The hand: presses and types, and asks before each secret.
+
+The only place that sees a password and types it.  Every typing is checked against ``guard.py`` with
+the browser's own facts, before and after, and goes into the element of the document that was
+checked: a locator or the keyboard would wait through a navigation and type into the next page.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+from harvester.errors import HarvesterError, NotConfigured, OriginNotAllowed
+from harvester.profile import origin_of
+from harvester.signin.browser import Browser, Grip, Moved
+from harvester.signin.codes import Seed, choose_step
+from harvester.signin.decide import host_of
+from harvester.signin.dialogue import Job, Stage
+from harvester.signin.fields import Fields
+from harvester.signin.guard import Place, Rules, What, objection
+from harvester.signin.observe import Control
+from harvester.signin.parent import Parent
+
+# A page that submits itself does so in the event of the last digit, or a frame or two later; a row
+# of boxes nearly always does.  A second submit would send the same code twice.
+_SELF_SUBMIT_S = 0.15
+_SELF_SUBMIT_BOXES_S = 0.4
+_LOOK_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    password: str = field(repr=False)
+    fingerprint: str
+    seed: Seed | None = field(default=None, repr=False)
+    seed_text: str = field(default="", repr=False)
+
+    def all(self) -> tuple[str, ...]:
+        return tuple(one for one in (self.password, self.seed_text) if one)
+
+
+class Hand:
+    """``stage`` and ``sent`` tell how far it went; ``last_step`` is the last code's step."""
+
+    def __init__(self, job: Job, browser: Browser, parent: Parent, secrets: Secrets | None) -> None:
+        self._job = job
+        self._browser = browser
+        self._parent = parent
+        self._secrets = secrets
+        self._rules = Rules(job.origin, job.identity_origins)
+        self.stage: Stage = "before_submit"
+        self.sent = False
+        self.typed_user = False
+        self.last_step = job.totp_last_step
+
+    def code_wait_s(self) -> float:
+        """How long until a code may be typed; 0 where none is needed."""
+        if self._secrets is None or self._secrets.seed is None:
+            return 0.0
+        return choose_step(time.time(), self._secrets.seed.period_s, self.last_step)[1]
+
+    async def press(self, grip: Grip, control: Control) -> None:
+        await grip.press(control)
+
+    async def fill(self, grip: Grip, fields: Fields) -> None:
+        """Fill all that is asked and send it once.
+
+        Raises Moved where the page changed under the hand (then nothing was sent), OriginNotAllowed
+        where the guard objects, and the parent's own error where it refuses.
+        """
+        for control in fields.wanted:
+            if control.top is None:
+                await grip.show(control)
+                raise Moved("scroll")
+        typed: list[tuple[Control, str]] = []
+        if fields.organization is not None:
+            typed.append((fields.organization, self._job.organization or ""))
+        if fields.user is not None:
+            typed.append((fields.user, self._job.username or ""))
+        for control, text in typed:
+            await self._check(grip, fields, control, "identifier")
+            await grip.type(control, text)
+        self.typed_user |= fields.user is not None
+        if fields.password is not None:
+            typed.append((fields.password, await self._password(grip, fields, fields.password)))
+        elif fields.codes:
+            code = await self._code(grip, fields)
+            if await self._submitted_itself(grip, fields):
+                return
+            digits = code if len(fields.codes) > 1 else [code]
+            typed.extend(zip(fields.codes, digits, strict=False))
+        await self._send(grip, fields, typed)
+
+    async def _send(self, grip: Grip, fields: Fields, typed: list[tuple[Control, str]]) -> None:
+        lengths = await grip.lengths([control for control, _ in typed])
+        if lengths != [len(text) for _, text in typed]:
+            # A page that woke up late has cleared what was typed before its scripts ran.
+            raise Moved("type")
+        if fields.password is not None:
+            await self._check(grip, fields, fields.password, "password")
+        if fields.submit is not None and fields.submit.enabled:
+            await grip.press(fields.submit)
+        else:
+            await grip.enter(fields.wanted[-1])
+
+    async def _password(self, grip: Grip, fields: Fields, control: Control) -> str:
+        secrets = self._secrets
+        if secrets is None:
+            raise NotConfigured("no password is configured", hint="set HARVESTER_PASSWORD")
+        await self._check(grip, fields, control, "password")
+        origin = origin_of(grip.chain[0]) or ""
+        _refuse(await self._parent.may_submit(secrets.fingerprint, origin))
+        # Asking took time: the page may be another one by now.
+        await self._check(grip, fields, control, "password")
+        self.stage, self.sent = "after_submit", True
+        await grip.type(control, secrets.password)
+        await self._check(grip, fields, control, "password")
+        return secrets.password
+
+    async def _code(self, grip: Grip, fields: Fields) -> str:
+        seed = self._secrets.seed if self._secrets is not None else None
+        if seed is None:
+            raise NotConfigured("no seed for codes is configured", hint="set HARVESTER_TOTP_SECRET")
+        step, wait_s = choose_step(time.time(), seed.period_s, self.last_step)
+        if wait_s > 0:
+            raise Moved("wait for the next code")
+        await self._check(grip, fields, fields.codes[0], "code")
+        _refuse(await self._parent.may_type_code(step))
+        await self._check(grip, fields, fields.codes[0], "code")
+        self.last_step = step
+        self.stage, self.sent = "after_submit", True
+        code = seed.code(step)
+        if len(fields.codes) == 1:
+            await grip.type(fields.codes[0], code)
+        else:
+            for control, digit in zip(fields.codes, code, strict=False):
+                await grip.type(control, digit)
+        return code
+
+    async def _submitted_itself(self, grip: Grip, fields: Fields) -> bool:
+        """Whether the page sent the code at its last digit."""
+        since = time.monotonic()
+        limit_s = _SELF_SUBMIT_BOXES_S if len(fields.codes) > 1 else _SELF_SUBMIT_S
+        before = grip.chain
+        while time.monotonic() - since < limit_s:
+            if self._browser.traffic.latest_at >= since or grip.chain != before:
+                return True
+            await asyncio.sleep(_LOOK_S)
+        return False
+
+    async def _check(self, grip: Grip, fields: Fields, control: Control, what: What) -> None:
+        form = grip.view.forms[fields.form] if fields.form is not None else None
+        targets = [form.action] if form is not None else []
+        if fields.submit is not None and fields.submit.formaction:
+            targets.append(fields.submit.formaction)
+        visible = control.visible and control.top is True and await grip.framed_visibly()
+        place = Place(grip.chain, grip.view.origin, tuple(targets), visible, fields.new_password)
+        reason = objection(place, what, self._rules)
+        if reason is None:
+            return
+        if not place.chain or origin_of(place.chain[0]) != origin_of(grip.view.url):
+            raise Moved("type")
+        raise OriginNotAllowed(
+            f"{host_of(grip.view)} asks for a {what}, and it is not typed there: {reason}",
+            hint="if that place is yours, add its origin to HARVESTER_IDENTITY_ORIGINS",
+        )
+
+
+def _refuse(refusal: HarvesterError | None) -> None:
+    if refusal is not None:
+        raise refusal

@@ -1,0 +1,180 @@
+"""What the main document's requests told: failures, statuses, clocks, who is slow.
+
+Owns the bookkeeping; ``browser.py`` feeds it, the walk asks it.  Plain values only: addresses are
+kept as origins, because their queries carry codes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import parse_qs, urlsplit
+
+from harvester.errors import AccountLocked, HarvesterError, ProviderDown, RateLimited, SiteDown
+from harvester.profile import origin_of
+
+# A document that has not begun to arrive after this long will not; the outage must be told in
+# under 30 s, and no page of a sign-in that works was seen to take more than a few seconds.
+NAVIGATION_PATIENCE_S = 20.0
+# Requests older than this are long polls, not answers to what we did.
+_REQUEST_INTEREST_S = 15.0
+_RETRY_CAP_S = 24 * 3600.0
+_IGNORED_FAILURES = ("ERR_ABORTED", "ERR_CACHE_MISS")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an authorisation request asked for: the client, and the scopes."""
+
+    client: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Traffic:
+    """``visited`` are the origins that the main document was sent to, in order.
+
+    ``latest_at`` is when the latest request began (``time.monotonic``).
+    """
+
+    site_origin: str
+    visited: list[str] = field(default_factory=list)
+    asked: Asked | None = None
+    user_agent: str = ""
+    clock_skew_s: float | None = None
+    trouble: HarvesterError | None = None
+    latest_at: float = 0.0
+    _pending: dict[int, float] = field(default_factory=dict)
+    _navigation: tuple[int, str, float] | None = None
+
+    def started(self, key: int, url: str, *, navigation: bool, user_agent: str) -> None:
+        now = time.monotonic()
+        self._pending[key] = self.latest_at = now
+        self.user_agent = user_agent or self.user_agent
+        if not navigation:
+            return
+        origin = origin_of(url)
+        if origin is None:
+            return
+        self._navigation = (key, origin, now)
+        self.trouble = None
+        if not self.visited or self.visited[-1] != origin:
+            self.visited.append(origin)
+        query = parse_qs(urlsplit(url).query)
+        if "client_id" in query:
+            scopes = " ".join(query.get("scope", [])).split()
+            self.asked = Asked(query["client_id"][0], tuple(sorted(set(scopes))))
+
+    def answered(
+        self, key: int, url: str, status: int, headers: Mapping[str, str], *, navigation: bool
+    ) -> None:
+        if not navigation:
+            return
+        if self._navigation is not None and self._navigation[0] == key:
+            self._navigation = None
+        origin = origin_of(url)
+        if origin is None:
+            return
+        self._set_clock(headers.get("date"))
+        self.trouble = self._judge(origin, status, headers.get("retry-after"))
+
+    def finished(self, key: int) -> None:
+        self._pending.pop(key, None)
+
+    def failed(self, key: int, url: str, reason: str, *, navigation: bool) -> None:
+        self._pending.pop(key, None)
+        if not navigation:
+            return
+        if self._navigation is not None and self._navigation[0] == key:
+            self._navigation = None
+        origin = origin_of(url)
+        if origin is None or any(one in reason for one in _IGNORED_FAILURES):
+            return
+        self.trouble = self.down(origin, reason)
+
+    @property
+    def left_site(self) -> bool:
+        return any(one != self.site_origin for one in self.visited)
+
+    @property
+    def in_flight(self) -> bool:
+        now = time.monotonic()
+        return self.navigating or any(
+            now - since < _REQUEST_INTEREST_S for since in self._pending.values()
+        )
+
+    @property
+    def navigating(self) -> bool:
+        return self._navigation is not None
+
+    def overdue(self) -> HarvesterError | None:
+        """The error for a document that does not come."""
+        if self._navigation is None:
+            return None
+        _, origin, since = self._navigation
+        if time.monotonic() - since < NAVIGATION_PATIENCE_S:
+            return None
+        return self.down(origin, "no answer")
+
+    def down(self, origin: str, reason: str) -> HarvesterError:
+        host = urlsplit(origin).netloc
+        hint = "it is tried again later by itself; see: harvester doctor"
+        if "CERT" in reason or "SSL" in reason:
+            hint = "the connection is not trusted by the browser: check the clock and the network"
+        elif "NAME_NOT_RESOLVED" in reason:
+            hint = "check the address in the settings, and the network"
+        elif "PROXY" in reason or "TUNNEL" in reason:
+            hint = "check HARVESTER_HTTPS_PROXY"
+        cls = SiteDown if origin == self.site_origin else ProviderDown
+        return cls(f"{host} could not be reached ({reason})", hint=hint)
+
+    def _judge(self, origin: str, status: int, retry_after: str | None) -> HarvesterError | None:
+        host = urlsplit(origin).netloc
+        wait_s = _seconds(retry_after)
+        if status == 429 or (status == 503 and wait_s is not None):
+            return RateLimited(
+                f"{host} asks to slow down (status {status})",
+                hint="it is tried again later by itself",
+                retry_after_s=wait_s,
+            )
+        if status == 423 and origin != self.site_origin:
+            return AccountLocked(
+                f"{host} says that the account is locked",
+                hint=f"have it unlocked, sign in once at {host} in your own browser, "
+                "then run: harvester unlock",
+            )
+        if status >= 500:
+            return self.down(origin, f"status {status}")
+        return None
+
+    def _set_clock(self, date: str | None) -> None:
+        then = _moment(date)
+        if then is not None:
+            self.clock_skew_s = round(time.time() - then, 1)
+
+
+def _moment(text: str | None) -> float | None:
+    if not text:
+        return None
+    try:
+        then = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if then.tzinfo is None:
+        then = then.replace(tzinfo=UTC)
+    return then.timestamp()
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """``Retry-After`` in either form, as seconds from now."""
+    if not retry_after:
+        return None
+    if retry_after.strip().isdigit():
+        return min(float(retry_after), _RETRY_CAP_S)
+    then = _moment(retry_after)
+    if then is None:
+        return None
+    return min(max(then - datetime.now(UTC).timestamp(), 0.0), _RETRY_CAP_S)

@@ -1,0 +1,390 @@
+"""The way from the start page to a session: look, decide, act once, wait for a change, again.
+
+Success is never an address or a cookie's name: the parent asks the site with the cookies at hand,
+and its verdict ends the walk.  Knows no provider and no site.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from harvester import redact
+from harvester.errors import (
+    AccountLocked,
+    CodeRejected,
+    CredentialsRejected,
+    HarvesterError,
+    NeedsHuman,
+    PageNotRecognised,
+    SiteDown,
+    TimedOut,
+)
+from harvester.profile import origin_of
+from harvester.session import Cookie
+from harvester.signin.act import Hand, Secrets
+from harvester.signin.browser import Browser, Moved, site_jar
+from harvester.signin.codes import CLOCK_TOLERANCE_S
+from harvester.signin.consents import Consents
+from harvester.signin.decide import Decision, Fill, Known, Press, Stop, decide, host_of
+from harvester.signin.dialogue import Job
+from harvester.signin.fields import Fields
+from harvester.signin.observe import View
+from harvester.signin.parent import Parent
+from harvester.signin.refusal import Answered, new_words, reason_shown, says_locked
+
+MAX_ACTIONS = 20
+MAX_WALK_S = 90.0
+# Looking costs about 5 ms of both processes; a person's page change takes 100 ms and more.
+_LOOK_EVERY_S = 0.02
+# What stops a sign-in, or latches it, must have stood still this long.
+_QUIET_S = 0.3
+# A page that is still the same this long after an action, with nothing on its way, will stay so.
+_NO_REACTION_S = 10.0
+# The same button is pressed again in one document only when all has been still for a second.
+_AGAIN_S = 1.0
+# A page that shows nothing we know may still be building itself.
+_UNKNOWN_S = 4.0
+_SAME_ACTION_LIMIT = 3
+_MAX_CANDIDATES = 10
+# A page with a live session renews it while loading; this is how long it gets.
+_RENEW_LIMIT_S = 12.0
+_RENEW_QUIET_S = 1.0
+
+
+class Asked(Exception):
+    """This rung may type nothing, and the page wants something typed."""
+
+    def __init__(self, error: HarvesterError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What the walk came back with: the site's cookies, proved, and all others."""
+
+    jar: tuple[Cookie, ...] = field(repr=False)
+    everything: list[dict[str, Any]] = field(repr=False)
+    organization: str | None
+    identity: str | None
+
+
+class Walk:
+    """One walk.  ``hand.stage`` tells how far it had come when it raised."""
+
+    def __init__(
+        self,
+        job: Job,
+        browser: Browser,
+        parent: Parent,
+        hand: Hand,
+        *,
+        secrets: Secrets | None,
+        consents: Consents,
+    ) -> None:
+        self._job = job
+        self._browser = browser
+        self._traffic = browser.traffic
+        self._parent = parent
+        self._secrets = secrets
+        self._consents = consents
+        self._hand = hand
+        self._host = urlsplit(job.origin).hostname or ""
+        self._answered = Answered()
+        self._code_retried = False
+        self._organization: str | None = None
+        self._identity: str | None = None
+        self._last_jar: tuple[Cookie, ...] | None = None
+        self._candidates = 0
+        self._before: View | None = None
+        self._last_key: tuple[str, ...] = ()
+        self._acted_at = 0.0
+        self._actions: list[tuple[str, ...]] = []
+        self._look = ""
+        self._changed_at = self._known_at = self._began_at = time.monotonic()
+        self._told: tuple[str, str] = ("", "")
+
+    # -- the two ways ---------------------------------------------------------------------------
+
+    async def renew(self) -> Arrived:
+        """Open the site with its own cookies and let its page renew them.  Nothing is pressed."""
+        await self._browser.go(self._job.sign_in_url, self._job.origin)
+        self._last_jar = self._job.jar
+        while True:
+            self._raise_trouble()
+            view = await self._browser.look()
+            self._notice(view)
+            jar, everything = await self._jar()
+            away = self._traffic.left_site
+            since = time.monotonic() - self._began_at
+            still = view is not None and view.settled and self._quiet_s() > _RENEW_QUIET_S
+            done = away or since > _RENEW_LIMIT_S or (still and not self._traffic.in_flight)
+            if jar and not away and (_values(jar) != _values(self._last_jar) or done):
+                self._tell("renew", self._host)
+                if await self._alive(jar):
+                    return Arrived(jar, everything, None, None)
+            if done:
+                raise Asked(
+                    NeedsHuman(f"{self._host} asks to sign in", hint="run: harvester login")
+                )
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    async def sign_in(self) -> Arrived:
+        await self._browser.go(self._job.sign_in_url, self._job.origin)
+        while True:
+            if time.monotonic() - self._began_at > MAX_WALK_S:
+                raise TimedOut(f"the sign-in was not through after {MAX_WALK_S:.0f} s", hint=_SLOW)
+            self._raise_trouble()
+            view = await self._browser.look()
+            self._notice(view)
+            if view is not None:
+                arrived = await self._candidate(view)
+                if arrived is not None:
+                    return arrived
+                await self._turn(view)
+            await asyncio.sleep(_LOOK_EVERY_S)
+
+    # -- looking --------------------------------------------------------------------------------
+
+    def _raise_trouble(self) -> None:
+        trouble = self._traffic.trouble or self._traffic.overdue()
+        if trouble is not None:
+            raise trouble
+
+    def _notice(self, view: View | None) -> None:
+        look = "" if view is None else view.look
+        if look != self._look:
+            self._look = look
+            self._changed_at = time.monotonic()
+
+    def _quiet_s(self) -> float:
+        return time.monotonic() - self._changed_at
+
+    def _still(self, view: View) -> bool:
+        """Nothing moves and nothing is on its way."""
+        return view.settled and self._quiet_s() >= _QUIET_S and not self._traffic.in_flight
+
+    async def _jar(self) -> tuple[tuple[Cookie, ...], list[dict[str, Any]]]:
+        everything = await self._browser.cookies()
+        return site_jar(everything, self._host), everything
+
+    # -- success --------------------------------------------------------------------------------
+
+    async def _candidate(self, view: View) -> Arrived | None:
+        """Back on the site with other cookies than last time: ask whether they are a session."""
+        if origin_of(view.main.url) != self._job.origin:
+            return None
+        if not (self._traffic.left_site or self._hand.sent):
+            return None  # nobody has been asked for a session yet
+        jar, everything = await self._jar()
+        if not jar or _values(jar) == _values(self._last_jar or ()):
+            return None
+        self._candidates += 1
+        if self._candidates > _MAX_CANDIDATES:
+            return None
+        self._tell("candidate", host_of(view.main))
+        if not await self._alive(jar):
+            return None
+        return Arrived(jar, everything, self._organization, self._identity)
+
+    async def _alive(self, jar: tuple[Cookie, ...]) -> bool:
+        self._last_jar = jar
+        verdict = await self._parent.verdict(jar, self._traffic.user_agent)
+        if verdict == "unreachable":
+            raise SiteDown(
+                f"{self._host} did not answer the request that proves a session",
+                hint="it is tried again later by itself; see: harvester doctor",
+            )
+        return verdict == "alive"
+
+    # -- one turn -------------------------------------------------------------------------------
+
+    async def _turn(self, view: View) -> None:
+        if self._traffic.navigating or view.main.ready == "loading":
+            return
+        if self._before is not None and view.look == self._before.look:
+            if time.monotonic() - self._acted_at > _NO_REACTION_S and not self._traffic.in_flight:
+                raise self._unrecognised(view, "does not react")
+            return
+        decision = decide(view, self._known())
+        action = decision.action
+        host = host_of(view.frames[decision.frame])
+        if decision.state != "unknown":
+            self._known_at = time.monotonic()
+        if isinstance(action, Stop):
+            if self._still(view):
+                self._tell(decision.state, host)
+                if self._hand.sent:
+                    self._hand.stage = "answered"
+                raise Asked(action.error) if action.asked else action.error
+        elif isinstance(action, Press | Fill):
+            await self._act(view, decision)
+        elif decision.state != "unknown":
+            self._tell(decision.state, host)
+        elif view.settled and time.monotonic() - max(self._known_at, self._acted_at) > _UNKNOWN_S:
+            self._tell("unknown", host)
+            raise self._unrecognised(view, "is not one we know")
+
+    def _known(self) -> Known:
+        job = self._job
+        return Known(
+            rung=job.rung,
+            site_origin=job.origin,
+            identity_origins=job.identity_origins,
+            provider=job.provider,
+            username=job.username,
+            organization=job.organization,
+            has_code_seed=self._secrets is not None and self._secrets.seed is not None,
+            after_password=self._hand.sent,
+        )
+
+    async def _act(self, view: View, decision: Decision) -> None:
+        frame = view.frames[decision.frame]
+        action = decision.action
+        if isinstance(action, Fill):
+            if self._answered.covers(origin_of(frame.url), action.fields):
+                self._same_step_again(view, decision, action.fields)
+                return
+            wait_s = self._hand.code_wait_s() if action.fields.codes else 0.0
+            if wait_s > 0:
+                self._tell("wait_for_code", host_of(frame))
+                await asyncio.sleep(wait_s)
+                return
+        key = (decision.state, origin_of(frame.url) or "", frame.path, _named(decision))
+        same_page = self._before is not None and self._before.documents == view.documents
+        calm = self._still(view) and self._quiet_s() >= _AGAIN_S
+        if key == self._last_key and same_page and not calm:
+            return
+        try:
+            grip = await self._browser.hold(decision.frame)
+            held = View(
+                tuple(
+                    grip.view if place == decision.frame else one
+                    for place, one in enumerate(view.frames)
+                )
+            )
+            # Seen twice, a frame apart: a page that is still building is not acted on.
+            again = decide(held, self._known())
+            if (again.state, again.frame) != (decision.state, decision.frame):
+                return
+            if type(again.action) is not type(decision.action):
+                return
+            self._count(key, held)
+            self._tell(decision.state, host_of(frame))
+            self._before, self._last_key = held, key
+            self._acted_at = time.monotonic()
+            if isinstance(again.action, Press):
+                self._choose(again, origin_of(frame.url) or "", host_of(frame))
+                await self._hand.press(grip, again.action.control)
+            elif isinstance(again.action, Fill):
+                await self._hand.fill(grip, again.action.fields)
+                self._answered.add(origin_of(frame.url), again.action.fields, held)
+                if again.action.fields.user or again.action.fields.told:
+                    self._identity = self._job.username
+        except Moved:
+            self._before = None
+
+    def _count(self, key: tuple[str, ...], view: View) -> None:
+        self._actions.append(key)
+        if len(self._actions) > MAX_ACTIONS:
+            raise self._unrecognised(view, f"leads nowhere after {MAX_ACTIONS} steps")
+        if self._actions.count(key) > _SAME_ACTION_LIMIT:
+            raise self._unrecognised(view, "comes back again and again")
+
+    def _choose(self, decision: Decision, origin: str, host: str) -> None:
+        """What is remembered of a choice, and whether a consent may be given."""
+        assert isinstance(decision.action, Press)  # noqa: S101  only called for one
+        if decision.state == "choose_organization":
+            self._organization = decision.action.chosen
+        elif decision.state == "choose_account" and decision.action.chosen is not None:
+            self._identity = self._job.username
+        elif decision.state == "consent":
+            answer = self._consents.answer(origin, self._traffic.asked)
+            person = NeedsHuman(
+                f"{host} asks for a consent that was not given before",
+                hint=f"read it and answer it at {host} in your own browser, "
+                "then run: harvester unlock",
+            )
+            if answer == "first_time" and self._job.rung != "scripted":
+                raise Asked(person)
+            if answer == "ask_a_person":
+                raise person
+            self._consents.agree(origin, self._traffic.asked)
+
+    # -- refusals -------------------------------------------------------------------------------
+
+    def _same_step_again(self, view: View, decision: Decision, fields: Fields) -> None:
+        """Our answer was sent, and the same is asked again: that is how pages say no."""
+        frame = view.frames[decision.frame]
+        fresh = new_words(self._answered.shown, frame)
+        if not self._still(view):
+            return
+        if self._answered.documents == view.documents and not (fresh or frame.alerts):
+            if time.monotonic() - self._acted_at > _NO_REACTION_S:
+                raise self._unrecognised(view, "does not react")
+            return
+        host = host_of(frame)
+        words = reason_shown(frame, fresh)
+        said = redact.scrub(redact.clean(words, 200), self._secrets.all() if self._secrets else ())
+        because = f": {said}" if said else ""
+        self._hand.stage = "answered"
+        self._tell("refused", host)
+        if says_locked(words):
+            raise AccountLocked(
+                f"{host} says that the account is locked{because}",
+                hint=f"have it unlocked, sign in once at {host} in your own browser, "
+                "then run: harvester unlock",
+            )
+        if not fields.codes:
+            raise CredentialsRejected(
+                f"{host} refused the user name or the password{because}",
+                hint="correct HARVESTER_USERNAME or HARVESTER_PASSWORD; "
+                "the refused ones are not sent again",
+            )
+        skew_s = self._traffic.clock_skew_s or 0.0
+        if not self._code_retried and abs(skew_s) < CLOCK_TOLERANCE_S:
+            self._code_retried = True
+            self._answered.forget_codes()
+            return
+        clock = f"; our clock differs from its clock by {skew_s:+.0f} s"
+        raise CodeRejected(
+            f"{host} refused the one-time code{because}{clock}",
+            hint="check HARVESTER_TOTP_SECRET and this machine's clock, then run: harvester unlock",
+        )
+
+    def _unrecognised(self, view: View, what: str) -> HarvesterError:
+        main = view.main
+        shown = ", ".join(
+            repr(redact.clean(one, 40))
+            for one in [*main.headings[:2], *(c.name for c in main.usable if c.name)][:8]
+        )
+        refused = ""
+        if self._candidates and origin_of(main.url) == self._job.origin:
+            refused = " and does not accept the cookies it gave"
+        host = host_of(main)
+        return PageNotRecognised(
+            f"the page {host}{redact.clean(main.path, 60)} {what}{refused}; it shows: {shown}",
+            hint=f"sign in once at {host} in your own browser and answer what it asks; "
+            "if it is a usual page of your provider, please report these words",
+        )
+
+    def _tell(self, state: str, host: str) -> None:
+        if (state, host) != self._told:
+            self._told = (state, host)
+            self._parent.step(state, host)
+
+
+_SLOW = "raise HARVESTER_SIGN_IN_TIMEOUT if the pages are slow; see: harvester doctor"
+
+
+def _named(decision: Decision) -> str:
+    action = decision.action
+    return action.control.label if isinstance(action, Press) else ""
+
+
+def _values(jar: tuple[Cookie, ...]) -> set[tuple[str, str, str, str]]:
+    return {(one.name, one.domain, one.path, one.value) for one in jar}

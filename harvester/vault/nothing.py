@@ -1,0 +1,39 @@
+"""The store that is not there: for a command that only looks, where nothing was ever kept.
+
+Absence is an object, so that whoever reads needs no ``if``; looking makes no directory and no key.
+"""
+
+from __future__ import annotations
+
+from harvester.errors import Bug
+from harvester.vault.directory import Stored
+from harvester.vault.lock import Lock
+from harvester.vault.seal import Purpose
+
+
+class NoStore:
+    """Holds nothing.  Writing to it is a mistake of ours."""
+
+    def read(self, profile: str, purpose: Purpose) -> Stored | None:
+        return None
+
+    def read_sealed(self, profile: str, purpose: Purpose) -> bytes | None:
+        return None
+
+    def stamp(self, profile: str, purpose: Purpose) -> object | None:
+        return None
+
+    def write(self, profile: str, purpose: Purpose, plaintext: bytes, generation: int) -> None:
+        raise Bug("something was written where nothing is kept")
+
+    def write_sealed(self, profile: str, purpose: Purpose, record: bytes) -> None:
+        raise Bug("something was written where nothing is kept")
+
+    def delete(self, profile: str, purpose: Purpose) -> None:
+        """There is nothing to delete."""
+
+    def set_aside(self, profile: str, purpose: Purpose) -> list[str]:
+        return []
+
+    def lock(self, profile: str) -> Lock:
+        raise Bug("something was locked where nothing is kept")
