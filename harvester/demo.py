@@ -26,7 +26,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from harvester.client import Client
-from harvester.errors import Bug, HarvesterError, NoDaemon, from_dict
+from harvester.errors import Bug, HarvesterError, from_dict
 
 # A browser that starts for the first time on a slow machine; the sign-in itself has its own limit.
 SIGN_IN_WAIT_S = 120.0
@@ -132,26 +132,24 @@ class Story:
             "HARVESTER_SOCKET": str(socket),
             "HARVESTER_LOG_FORMAT": "json",
         }
+        settings = home / "config.toml"
+        settings.touch(mode=0o600)
         daemon = subprocess.Popen(
-            [sys.executable, "-P", "-m", "harvester", "--config", os.devnull, "serve"],
+            [sys.executable, "-P", "-m", "harvester", "--json", "--config", settings, "serve"],
             env=environ,
             stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        assert daemon.stderr is not None  # noqa: S101  a pipe was asked for
+        assert daemon.stdout is not None and daemon.stderr is not None  # noqa: S101  asked for
         listening = threading.Event()
-        log: list[dict[str, Any]] = []
-        reader = threading.Thread(
-            target=self._follow, args=(daemon.stderr, listening, log), daemon=True
-        )
+        reader = threading.Thread(target=self._follow, args=(daemon.stderr, listening), daemon=True)
         reader.start()
         try:
             if not listening.wait(START_WAIT_S) or daemon.poll() is not None:
-                raise _why(log)
+                raise _why(daemon)
             yield Client(str(socket))
-        except NoDaemon:
-            raise _why(log) from None
         finally:
             daemon.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -161,19 +159,17 @@ class Story:
                 daemon.kill()
                 daemon.wait()
             reader.join(STOP_WAIT_S)
+            daemon.stdout.close()
             daemon.stderr.close()
         _check(stopped and daemon.returncode == 0, "the daemon did not stop cleanly")
 
-    def _follow(
-        self, stream: IO[str], listening: threading.Event, log: list[dict[str, Any]]
-    ) -> None:
+    def _follow(self, stream: IO[str], listening: threading.Event) -> None:
         """Show the daemon's own account of the sign-in while it happens."""
         for line in stream:
             try:
                 told = json.loads(line)
             except ValueError:
                 continue
-            log.append(told)
             name = told.get("event")
             if name == "daemon.started":
                 self._line("the daemon listens, and signs in with a headless browser")
@@ -254,8 +250,10 @@ def _check(so: bool, otherwise: str) -> None:
         raise Bug(f"the demo found that {otherwise}", hint="please report it")
 
 
-def _why(log: list[dict[str, Any]]) -> HarvesterError:
-    for told in reversed(log):
-        if told.get("code"):
-            return from_dict({"message": told.get("why", ""), **told})
+def _why(daemon: subprocess.Popen[str]) -> HarvesterError:
+    """The error that the daemon ended with."""
+    daemon.terminate()
+    said, _ = daemon.stdout.read() if daemon.stdout is not None else "", daemon.wait(STOP_WAIT_S)
+    with contextlib.suppress(ValueError, KeyError):
+        return from_dict(json.loads(said)["error"])
     return Bug("the daemon did not start", hint="run: harvester doctor")

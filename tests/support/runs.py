@@ -42,11 +42,12 @@ class Home:
             "HARVESTER_STORE": str(self.store),
             "HARVESTER_SOCKET": str(self.socket),
             "HARVESTER_LOG_FORMAT": "json",
-            "HARVESTER_CONFIG": os.devnull,
+            "HARVESTER_CONFIG": str(place / "config.toml"),
             "TMPDIR": str(place / "tmp"),
             **env,
         }
         (place / "tmp").mkdir(mode=0o700)
+        (place / "config.toml").touch(mode=0o600)
 
     def environ(self) -> dict[str, str]:
         kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
