@@ -121,19 +121,21 @@ class Daemon:
 
     def __init__(self, home: Home) -> None:
         self.home = home
-        self._log = home.log.open("ab")
+        self._from = home.log.stat().st_size if home.log.exists() else 0
+        log = home.log.open("ab")
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "harvester", "serve"],
-            env=home.environ(), stderr=self._log, stdin=subprocess.DEVNULL, cwd=home.place,
+            env=home.environ(), stderr=log, stdin=subprocess.DEVNULL, cwd=home.place,
         )  # fmt: skip
+        log.close()
         self.client = Client(str(home.socket))
         self.wait_for("daemon.started")
 
-    def wait_for(self, event: str, *, after: int = 0) -> dict[str, Any]:
-        """The first event of this name in the log beyond byte ``after``; the daemon must live."""
+    def wait_for(self, event: str) -> dict[str, Any]:
+        """The first event of this name that this daemon logs; it must stay alive until then."""
         ends_at = time.monotonic() + COMMAND_S
         while time.monotonic() < ends_at:
-            for told in self.events(after=after):
+            for told in self.events():
                 if told["event"] == event:
                     return told
             if self.process.poll() is not None:
@@ -141,8 +143,8 @@ class Daemon:
             time.sleep(0.02)
         raise AssertionError(f"no {event} in:\n{self.home.log.read_text()}")
 
-    def events(self, *, after: int = 0) -> list[dict[str, Any]]:
-        lines = self.home.log.read_bytes()[after:].decode().splitlines()
+    def events(self) -> list[dict[str, Any]]:
+        lines = self.home.log.read_bytes()[self._from :].decode().splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
     def kill(self) -> None:
@@ -156,5 +158,4 @@ class Daemon:
             self.process.send_signal(signal.SIGTERM)
             self.process.wait(timeout=15)
             assert self.process.returncode == 0, self.home.log.read_text()
-        self._log.close()
         return time.monotonic() - began
