@@ -73,6 +73,8 @@ class Climber:
         self._browser = browser
         self._on_step = on_step
         self._settings = settings_digest(profile)
+        self.sandboxed: bool | None = None
+        """Whether the last browser ran in its sandbox; None before one ran."""
 
     async def climb(
         self, why: ladder.Why, current: Session | None, *, may_sign_in: bool = True
@@ -230,6 +232,7 @@ class Climber:
         ledger = overseer.ledger
         if isinstance(result, Stopped):
             return await self._stopped(rung, result, ledger)
+        self._see_sandbox(result)
         try:
             staged = await self._staging.stage(
                 result, current, renewed=rung == "renew", last_generation=ledger.generation
@@ -272,6 +275,16 @@ class Climber:
             why=error.message,
         )
         raise error
+
+    def _see_sandbox(self, signed: SignedIn) -> None:
+        self.sandboxed = signed.sandboxed
+        if signed.sandboxed is False:
+            event(
+                "browser.no_sandbox",
+                level=logging.WARNING,
+                profile=self._profile.name,
+                why="the browser ran without its sandbox: run harvester as a user, not as root",
+            )
 
     async def _settle(self, stopped: Stopped, ledger: Ledger) -> None:
         settled = settle(

@@ -60,6 +60,7 @@ class Standing:
     last_event: dict[str, Any] | None
     durable: bool
     life_s: float | None
+    sandboxed: bool | None
 
 
 class Keeper:
@@ -264,6 +265,7 @@ class Keeper:
             last_event=self._last_event,
             durable=self._held.durable,
             life_s=None if session is None else lifetime.known_life_s(session),
+            sandboxed=self._climber.sandboxed,
         )
 
     def _state(self, session: Session | None) -> str:

@@ -41,6 +41,7 @@ def profile_status(keeper: Keeper, now: float) -> dict[str, Any]:
         "confidence": 0.0 if session is None else round(session.confidence, 3),
         "next_refresh_at": rfc3339(standing.next_refresh_at),
         "durable": standing.durable,
+        "sandboxed": standing.sandboxed,
         "latch": None
         if latch is None
         else {

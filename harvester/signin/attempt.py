@@ -28,6 +28,7 @@ from harvester.signin.confine import allowed_environment
 from harvester.signin.consents import Consents
 from harvester.signin.dialogue import Job, SignedIn, Stage, Stopped
 from harvester.signin.find import Found, find_browser
+from harvester.signin.jar import as_stored, is_for
 from harvester.signin.parent import Parent, ParentGone
 from harvester.signin.traffic import Traffic
 from harvester.vault import keys
@@ -66,8 +67,6 @@ class _Remembered:
 
     def sealed(self, everything: list[dict[str, Any]]) -> str | None:
         """The state after this sign-in: all cookies but the site's own."""
-        from harvester.signin.browser import is_for
-
         host = urlsplit(self._job.origin).hostname or ""
         kept = [one for one in everything if not is_for(host, str(one["domain"]))]
         state = {"cookies": kept, "origins": [], "consents": self.consents.given}
@@ -104,11 +103,11 @@ class Attempt:
         except HarvesterError as error:
             return self._stopped(error)
         except TimeoutError:
-            error = TimedOut(
+            late = TimedOut(
                 f"the sign-in took more than {self._job.timeout_s:.0f} s",
                 hint="raise HARVESTER_SIGN_IN_TIMEOUT if the pages are slow",
             )
-            return self._stopped(error)
+            return self._stopped(late)
         except ParentGone:
             raise
         except Exception as error:  # told as a bug, by kind and place, never by its words
@@ -133,7 +132,7 @@ class Attempt:
         if job.rung == "scripted":
             password, totp = _secrets_of(job)
             self._fingerprint = keys.fingerprint(
-                ring, *job.identity_origins[:1], job.username or "", password, totp or ""
+                ring, job.origin, job.username or "", password, totp or ""
             )
             if self._fingerprint in job.rejected:
                 return self._stopped(
@@ -161,7 +160,7 @@ class Attempt:
         self, found: Found, remembered: _Remembered, password: str | None, totp: str | None
     ) -> SignedIn | Stopped:
         from harvester.signin.act import Hand, Secrets
-        from harvester.signin.browser import Browser, as_stored
+        from harvester.signin.browser import Browser
         from harvester.signin.codes import read_seed
         from harvester.signin.walk import Asked, Walk
 

@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from importlib import resources
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import (
@@ -23,11 +23,12 @@ from playwright.async_api import (
     Playwright,
     Request,
     Response,
+    StorageState,
+    ViewportSize,
     async_playwright,
 )
 
 from harvester.errors import BrowserFailed, HarvesterError
-from harvester.session import Cookie
 from harvester.signin.dialogue import BrowserChoice
 from harvester.signin.find import Found
 from harvester.signin.observe import Control, FrameView, View, frame_view
@@ -46,7 +47,7 @@ _POPUP_S = 2.0
 # Smaller frames hold counters, not forms.
 _FRAME_WIDTH, _FRAME_HEIGHT = 100, 40
 # Big enough that sign-in forms need no scrolling.
-_WINDOW = {"width": 1280, "height": 1000}
+_WINDOW = ViewportSize(width=1280, height=1000)
 _WAITED_FOR = ("document", "xhr", "fetch")
 _LOOK = resources.files("harvester.signin").joinpath("page.js").read_text("utf-8")
 _NET = re.compile(r"net::(ERR_[A-Z_]+)")
@@ -171,9 +172,9 @@ class Browser:
                     timeout=LAUNCH_LIMIT_S * 1000,
                 )
                 context = await browser.new_context(
-                    storage_state={"cookies": list(cookies), "origins": []},  # type: ignore[typeddict-item]
+                    storage_state=cast(StorageState, {"cookies": list(cookies), "origins": []}),
                     locale="en-US",
-                    viewport=_WINDOW,  # type: ignore[arg-type]
+                    viewport=_WINDOW,
                     reduced_motion="reduce",
                     service_workers="block",
                     accept_downloads=False,
@@ -342,48 +343,3 @@ def _launch_failure(found: Found, text: str, *, sandbox: bool) -> HarvesterError
     return BrowserFailed(
         f"the browser {found.path} did not start", hint="run: harvester doctor, or scripts/setup"
     )
-
-
-def is_for(host: str, domain: str) -> bool:
-    """Whether a browser sends a cookie of ``domain`` to ``host``."""
-    if domain.startswith("."):
-        return host == domain[1:] or host.endswith(domain)
-    return host == domain
-
-
-def site_jar(cookies: Sequence[dict[str, Any]], host: str) -> tuple[Cookie, ...]:
-    """The cookies that go to ``host``; those that no header may carry are left out."""
-    jar = []
-    for one in cookies:
-        if not is_for(host, str(one["domain"])):
-            continue
-        try:
-            jar.append(
-                Cookie(
-                    name=one["name"],
-                    value=one["value"],
-                    domain=one["domain"],
-                    path=one["path"],
-                    expires_at=one["expires"] if one["expires"] > 0 else None,
-                    http_only=one["httpOnly"],
-                    secure=one["secure"],
-                    same_site=one["sameSite"],
-                )
-            )
-        except ValueError:
-            continue
-    return tuple(jar)
-
-
-def as_stored(cookie: Cookie) -> dict[str, Any]:
-    """A cookie in the words of a storage state."""
-    return {
-        "name": cookie.name,
-        "value": cookie.value,
-        "domain": cookie.domain,
-        "path": cookie.path,
-        "expires": -1 if cookie.expires_at is None else cookie.expires_at,
-        "httpOnly": cookie.http_only,
-        "secure": cookie.secure,
-        "sameSite": cookie.same_site,
-    }

@@ -7,7 +7,7 @@ several and no name nothing is guessed: the list goes into the error, with the s
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -77,14 +77,16 @@ def pick_provider(
     if len(entries) == 1:
         return entries[0]
     hosts = [urlsplit(one).hostname or "" for one in identity_origins]
-    if not hosts:
-        return None
     left = [one for one in entries if _may_lead_to(one.name, hosts)]
     return left[0] if len(left) == 1 else None
 
 
-def _may_lead_to(name: str, hosts: Iterable[str]) -> bool:
-    known = lexicon.PROVIDER_HOSTS.get(plain(name).split(" ")[0])
+def _may_lead_to(name: str, hosts: Collection[str]) -> bool:
+    first = plain(name).split(" ")[0]
+    if not hosts:
+        # Where nothing is known, only the one that never lets a program in is ruled out.
+        return first != lexicon.REFUSES_AUTOMATION
+    known = lexicon.PROVIDER_HOSTS.get(first)
     return known is None or any(host in known for host in hosts)
 
 

@@ -189,3 +189,5 @@ PROVIDER_HOSTS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "yahoo": ("login.yahoo.com",),
     }
 )
+# It says so itself ("this browser or app may not be secure"), to every program.
+REFUSES_AUTOMATION: Final = "google"

@@ -7,8 +7,18 @@ step is shown after an answer of ours.  Words only refine the reason.  Pure.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from harvester import redact
+from harvester.errors import (
+    AccountLocked,
+    CodeRejected,
+    CredentialsRejected,
+    HarvesterError,
+    PageNotRecognised,
+)
+from harvester.signin.decide import host_of
 from harvester.signin.fields import Fields
 from harvester.signin.observe import FrameView, View, plain
 
@@ -18,6 +28,8 @@ _LOCKED = re.compile(
 )
 # A line longer than this is prose, not a refusal.
 _REASON_CHARS = 200
+# Enough of a page to know it again, short enough for a message.
+_SHOWN = 8
 
 
 @dataclass(slots=True)
@@ -61,13 +73,44 @@ def new_words(before: tuple[str, ...], frame: FrameView) -> list[str]:
     return [line for line in _lines(frame) if line not in before]
 
 
-def reason_shown(frame: FrameView, fresh: list[str]) -> str:
-    """The page's own words for its refusal, or nothing."""
+def said_by(frame: FrameView, fresh: Sequence[str], secrets: Sequence[str]) -> str:
+    """The page's own words for its refusal, fit for a message, or nothing."""
     for line in (*frame.alerts, *fresh):
         if 3 < len(line) <= _REASON_CHARS:
-            return line
+            return redact.scrub(redact.clean(line, _REASON_CHARS), secrets)
     return ""
 
 
-def says_locked(words: str) -> bool:
-    return bool(_LOCKED.search(plain(words)))
+def refused(host: str, words: str, *, code: bool, skew_s: float) -> HarvesterError:
+    """The error for an answer that was not accepted.  ``skew_s`` is our clock minus theirs."""
+    because = f": {words}" if words else ""
+    if _LOCKED.search(plain(words)):
+        return AccountLocked(
+            f"{host} says that the account is locked{because}",
+            hint=f"have it unlocked, sign in once at {host} in your own browser, "
+            "then run: harvester unlock",
+        )
+    if code:
+        return CodeRejected(
+            f"{host} refused the one-time code{because}; "
+            f"our clock differs from its clock by {skew_s:+.0f} s",
+            hint="check HARVESTER_TOTP_SECRET and this machine's clock, then run: harvester unlock",
+        )
+    return CredentialsRejected(
+        f"{host} refused the user name or the password{because}",
+        hint="correct HARVESTER_USERNAME or HARVESTER_PASSWORD; "
+        "the refused ones are not sent again",
+    )
+
+
+def unrecognised(view: View, what: str) -> HarvesterError:
+    """The error for a page that leads nowhere: what it shows, roles and labels only."""
+    main = view.main
+    shown = [*main.headings[:2], *(one.name for one in main.usable if one.name)][:_SHOWN]
+    listed = ", ".join(repr(redact.clean(one, 40)) for one in shown)
+    host = host_of(main)
+    return PageNotRecognised(
+        f"the page {host}{redact.clean(main.path, 60)} {what}; it shows: {listed or 'nothing'}",
+        hint=f"sign in once at {host} in your own browser and answer what it asks; "
+        "if it is a usual page of your provider, please report these words",
+    )

@@ -85,8 +85,10 @@ def _until_end(child: int, answers: int, writing: int, wake: socket.socket, dead
         left = deadline - time.monotonic()
         if left <= 0:
             return EXIT_ENDED
-        ready, writable, _ = select.select([answers, wake], [writing] if pending else [], [], left)
-        if wake in ready:
+        ready, writable, _ = select.select(
+            [answers, wake.fileno()], [writing] if pending else [], [], left
+        )
+        if wake.fileno() in ready:
             numbers = wake.recv(_CHUNK_BYTES)
             if any(one in numbers for one in _SIGNALS):
                 return EXIT_ENDED

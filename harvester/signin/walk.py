@@ -12,29 +12,26 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from harvester import redact
 from harvester.errors import (
-    AccountLocked,
     CodeRejected,
-    CredentialsRejected,
     HarvesterError,
     NeedsHuman,
-    PageNotRecognised,
     SiteDown,
     TimedOut,
 )
 from harvester.profile import origin_of
 from harvester.session import Cookie
 from harvester.signin.act import Hand, Secrets
-from harvester.signin.browser import Browser, Moved, site_jar
+from harvester.signin.browser import Browser, Moved
 from harvester.signin.codes import CLOCK_TOLERANCE_S
 from harvester.signin.consents import Consents
 from harvester.signin.decide import Decision, Fill, Known, Press, Stop, decide, host_of
 from harvester.signin.dialogue import Job
 from harvester.signin.fields import Fields
+from harvester.signin.jar import site_jar
 from harvester.signin.observe import View
 from harvester.signin.parent import Parent
-from harvester.signin.refusal import Answered, new_words, reason_shown, says_locked
+from harvester.signin.refusal import Answered, new_words, refused, said_by, unrecognised
 
 MAX_ACTIONS = 20
 MAX_WALK_S = 90.0
@@ -227,6 +224,8 @@ class Walk:
             self._tell(decision.state, host)
         elif view.settled and time.monotonic() - max(self._known_at, self._acted_at) > _UNKNOWN_S:
             self._tell("unknown", host)
+            if self._hand.sent:
+                self._hand.stage = "answered"
             raise self._unrecognised(view, "is not one we know")
 
     def _known(self) -> Known:
@@ -327,50 +326,23 @@ class Walk:
             if time.monotonic() - self._acted_at > _NO_REACTION_S:
                 raise self._unrecognised(view, "does not react")
             return
-        host = host_of(frame)
-        words = reason_shown(frame, fresh)
-        said = redact.scrub(redact.clean(words, 200), self._secrets.all() if self._secrets else ())
-        because = f": {said}" if said else ""
         self._hand.stage = "answered"
-        self._tell("refused", host)
-        if says_locked(words):
-            raise AccountLocked(
-                f"{host} says that the account is locked{because}",
-                hint=f"have it unlocked, sign in once at {host} in your own browser, "
-                "then run: harvester unlock",
-            )
-        if not fields.codes:
-            raise CredentialsRejected(
-                f"{host} refused the user name or the password{because}",
-                hint="correct HARVESTER_USERNAME or HARVESTER_PASSWORD; "
-                "the refused ones are not sent again",
-            )
+        self._tell("refused", host_of(frame))
         skew_s = self._traffic.clock_skew_s or 0.0
-        if not self._code_retried and abs(skew_s) < CLOCK_TOLERANCE_S:
+        words = said_by(frame, fresh, self._secrets.all() if self._secrets else ())
+        error = refused(host_of(frame), words, code=bool(fields.codes), skew_s=skew_s)
+        near = abs(skew_s) < CLOCK_TOLERANCE_S
+        if isinstance(error, CodeRejected) and near and not self._code_retried:
+            # It may have ended on the way; the next one tells.
             self._code_retried = True
             self._answered.forget_codes()
             return
-        clock = f"; our clock differs from its clock by {skew_s:+.0f} s"
-        raise CodeRejected(
-            f"{host} refused the one-time code{because}{clock}",
-            hint="check HARVESTER_TOTP_SECRET and this machine's clock, then run: harvester unlock",
-        )
+        raise error
 
     def _unrecognised(self, view: View, what: str) -> HarvesterError:
-        main = view.main
-        shown = ", ".join(
-            repr(redact.clean(one, 40))
-            for one in [*main.headings[:2], *(c.name for c in main.usable if c.name)][:8]
-        )
-        refused = ""
-        if self._candidates and origin_of(main.url) == self._job.origin:
-            refused = " and does not accept the cookies it gave"
-        host = host_of(main)
-        return PageNotRecognised(
-            f"the page {host}{redact.clean(main.path, 60)} {what}{refused}; it shows: {shown}",
-            hint=f"sign in once at {host} in your own browser and answer what it asks; "
-            "if it is a usual page of your provider, please report these words",
-        )
+        if self._candidates and origin_of(view.main.url) == self._job.origin:
+            what += " and the site does not accept the cookies it gave"
+        return unrecognised(view, what)
 
     def _tell(self, state: str, host: str) -> None:
         if (state, host) != self._told:

@@ -120,9 +120,6 @@ def test_a_locked_account_says_so() -> None:
 def test_no_configured_origin_means_nothing_is_typed(standin: StandInProcess) -> None:
     outcome = sign_in(standin, identity_origins=())
     error = outcome.error
-    if error is not None and error.code == "needs_human":
-        outcome = sign_in(standin, identity_origins=(), provider="sso")
-        error = outcome.error
     assert error is not None and error.code == "origin_not_allowed"
     assert standin.identity in error.message
     assert f"HARVESTER_IDENTITY_ORIGINS={standin.identity}" in error.hint
