@@ -123,7 +123,8 @@ def _nothing_to_type(facts: Facts) -> HarvesterError:
     if not facts.username and not facts.remembers:
         return NotConfigured(
             "there is no user name, no stored session and no identity state to sign in with",
-            hint="set HARVESTER_USERNAME, HARVESTER_PASSWORD_FILE and HARVESTER_IDENTITY_ORIGINS",
+            hint="run: harvester init; or set HARVESTER_USERNAME, HARVESTER_PASSWORD_FILE and "
+            "HARVESTER_IDENTITY_ORIGINS",
         )
     if not facts.username:
         return NeedsHuman(

@@ -20,6 +20,7 @@ from harvester.errors import HarvesterError, Usage
 # Each is a module of this package with an object called `command`.
 COMMANDS = (
     "demo",
+    "init",
     "login",
     "token",
     "serve",

@@ -11,7 +11,7 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, TypeVar
 
 import click
@@ -73,6 +73,10 @@ class Call:
                 flags, config=self.config, env_file=self.env_file, serving=serving
             )
         return self._settings
+
+    def with_settings(self, settings: Settings) -> Call:
+        """The same call over other settings than those that its sources have now."""
+        return replace(self, _settings=settings)
 
     def profile_name(self) -> str:
         """The chosen profile.  Raises UnknownProfile."""

@@ -71,10 +71,11 @@ def secrets(settings: Settings) -> Iterator[Finding]:
         sources += [profile.password, profile.totp]
     for source in sources:
         if source is not None and source.kind != "value":
-            yield _source(source)
+            yield secret(source)
 
 
-def _source(source: SecretSource) -> Finding:
+def secret(source: SecretSource) -> Finding:
+    """One secret that is kept in a file or printed by a command; the command is not run."""
     if source.kind == "command":
         if shutil.which(source.argv[0]):
             return Finding("secrets", "ok", f"{source.name}: {source.argv[0]} is there (not run)")

@@ -9,7 +9,7 @@ from harvester.cli.call import Call
 from harvester.errors import SiteDown, from_dict
 from harvester.redact import clean
 
-_SECRET_FIELDS = frozenset({"headers", "cookies"})
+SECRET_FIELDS = frozenset({"headers", "cookies"})
 
 
 def unless_stale(told: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -27,7 +27,7 @@ def unless_stale(told: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def show(call: Call, told: Mapping[str, Any], verb: str) -> int:
     if call.json:
-        return call.put_json({k: v for k, v in told.items() if k not in _SECRET_FIELDS})
+        return call.put_json({k: v for k, v in told.items() if k not in SECRET_FIELDS})
     who = told.get("identity")
     team = told.get("organization")
     until = told.get("expires_at")

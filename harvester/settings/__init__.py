@@ -91,18 +91,24 @@ def load(
     env_file: str | None = None,
     *,
     serving: bool = False,
+    answers: Mapping[str, str] | None = None,
 ) -> Settings:
     """Read all sources once.  Raises ConfigInvalid and its kin, nothing else.
 
     ``environ`` None means the process's own, from which the secrets are then **taken out**; for
     a reload keep what ``take(os.environ)`` returned and pass it.  ``serving`` heeds systemd's
-    $STATE_DIRECTORY, as `serve` alone does.
+    $STATE_DIRECTORY, as `serve` alone does.  ``answers`` is what `init` was told about the selected
+    profile, stronger than all else; it makes the config file, so a named one may be missing.
     """
     flags = flags or {}
     environ = take(os.environ) if environ is None else environ
     selected = flags.get("profile") or environ.get(PREFIX + "PROFILE") or DEFAULT_PROFILE
 
-    found, config_path = _layers(environ, config=config, env_file=env_file)
+    found, config_path = _layers(
+        environ, config=config, env_file=env_file, may_be_missing=answers is not None
+    )
+    if answers is not None:
+        found.insert(0, sources.from_answers(answers, selected))
     known = frozenset({DEFAULT_PROFILE}.union(*(layer.profiles for layer in found)))
     found.insert(0, sources.from_flags(flags, selected, known=known))
 
@@ -115,7 +121,11 @@ def load(
 
 
 def _layers(
-    environ: Mapping[str, str], *, config: str | None, env_file: str | None
+    environ: Mapping[str, str],
+    *,
+    config: str | None,
+    env_file: str | None,
+    may_be_missing: bool,
 ) -> tuple[list[Layer], Path | None]:
     """All sources below the flags, the strongest first."""
     found = [sources.from_environment(environ)]
@@ -126,16 +136,20 @@ def _layers(
     if credentials := environ.get("CREDENTIALS_DIRECTORY"):
         found.append(sources.from_directory(Path(credentials)))
     found.append(sources.from_directory(sources.SECRETS_DIRECTORY))
-    config_path = _config_path(environ, config)
+    config_path = _config_path(environ, config, may_be_missing=may_be_missing)
     if config_path is not None:
         found.append(sources.from_toml(config_path))
     return found, config_path
 
 
-def _config_path(environ: Mapping[str, str], config: str | None) -> Path | None:
+def _config_path(
+    environ: Mapping[str, str], config: str | None, *, may_be_missing: bool
+) -> Path | None:
     named = config or environ.get(PREFIX + "CONFIG")
     if named:
         # Another file must never be read in the place of one that was named.
+        if may_be_missing and not os.path.lexists(os.path.expanduser(named)):
+            return None
         return _named(named, "config file")
     return next((path for path in config_candidates(None, environ) if os.path.lexists(path)), None)
 

@@ -36,6 +36,7 @@ _INJECTED = (PREFIX + "SERVICE_", PREFIX + "PORT")
 _PROFILES = PREFIX + "PROFILES__"
 _VALUE_LIMIT_BYTES = 64 * 1024
 _CONFIG_LIMIT_BYTES = 1024 * 1024
+_NAME_HINT = "names are a-z, 0-9 and -, begin with no -, and have at most 32 characters"
 _RIGHT_PLACES = (
     "put it in a file and set {name}_file, or {name}_command to a program that prints it, or "
     "{variable} in the environment"
@@ -54,6 +55,24 @@ def from_flags(flags: Mapping[str, str | None], profile: str, *, known: frozense
         if name in PROFILE_NAMES and profile not in known:
             continue
         layer.put(name, value, label=label, where=f"flag {label}", base=Path.cwd(), profile=profile)
+    return layer
+
+
+def from_answers(answers: Mapping[str, str], profile: str) -> Layer:
+    """What `init` was told about one account, by flag or by a person.
+
+    Names as in config.toml, and ``password`` and its like for a secret that was typed.
+    """
+    if not PROFILE_NAME.fullmatch(profile):
+        raise ConfigInvalid("that name cannot be a profile's", hint=_NAME_HINT)
+    layer = Layer()
+    layer.profiles[profile] = {}
+    for name, value in answers.items():
+        where = "--" + name.replace("_", "-")
+        if any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise ConfigInvalid(f"{where} is not UTF-8 text", hint="write it in UTF-8")
+        label = PREFIX + name.upper()
+        layer.put(name, value, label=label, where=where, base=Path.cwd(), profile=profile)
     return layer
 
 
@@ -233,7 +252,7 @@ def _from_document(layer: Layer, document: dict[str, Any], path: Path) -> None:
         if not PROFILE_NAME.fullmatch(profile):
             raise ConfigInvalid(
                 f"{path} has a profile whose name cannot be used",
-                hint="names are a-z, 0-9 and -, begin with no -, and have at most 32 characters",
+                hint=_NAME_HINT,
             )
         layer.profiles.setdefault(profile, {})
         for name, value in table.items():

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ from harvester.errors import (
     StoreCorrupt,
     TimedOut,
 )
+from harvester.signin.codes import read_seed
 from harvester.signin.confine import allowed_environment
 from harvester.signin.consents import Consents
 from harvester.signin.dialogue import Job, SignedIn, Stage, Stopped
@@ -159,20 +161,23 @@ class Attempt:
     async def _browse(
         self, found: Found, remembered: _Remembered, password: str | None, totp: str | None
     ) -> SignedIn | Stopped:
-        from harvester.signin.act import Hand, Secrets
         from harvester.signin.browser import Browser
-        from harvester.signin.codes import read_seed
-        from harvester.signin.walk import Asked, Walk
 
         job = self._job
-        secrets = None
-        if password is not None:
-            seed = read_seed(totp, "HARVESTER_TOTP_SECRET") if totp else None
-            secrets = Secrets(password, self._fingerprint or "", seed, totp or "")
+        seed = read_seed(totp, "HARVESTER_TOTP_SECRET") if totp else None
         browser = Browser(self._traffic)
         renew = job.rung == "renew"
         cookies = [as_stored(one) for one in job.jar] if renew else remembered.cookies
-        await browser.launch(found, job.browser, cookies)
+        launching = asyncio.create_task(browser.launch(found, job.browser, cookies))
+        # The driver takes 0.3 s to start: the rest of the program is loaded meanwhile.
+        await asyncio.to_thread(import_module, "harvester.signin.walk")
+        from harvester.signin.act import Hand, Secrets
+        from harvester.signin.walk import Asked, Walk
+
+        secrets = None
+        if password is not None:
+            secrets = Secrets(password, self._fingerprint or "", seed, totp or "")
+        await launching
         hand = Hand(job, browser, self._parent, secrets)
         walk = Walk(job, browser, self._parent, hand, secrets=secrets, consents=remembered.consents)
         try:

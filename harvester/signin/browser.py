@@ -8,11 +8,12 @@ the original as ``__context__``).  Knows frames and elements; knows nothing of s
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from importlib import resources
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from playwright.async_api import Error as PlaywrightError
@@ -46,10 +47,12 @@ _FRAME_LIMIT_S = 2.0
 _POPUP_S = 2.0
 # Smaller frames hold counters, not forms.
 _FRAME_WIDTH, _FRAME_HEIGHT = 100, 40
+# page.js cuts all it tells; more than this was not told by it.
+_TOLD_CHARS = 2_000_000
 # Big enough that sign-in forms need no scrolling.
 _WINDOW = ViewportSize(width=1280, height=1000)
 _WAITED_FOR = ("document", "xhr", "fetch")
-_LOOK = resources.files("harvester.signin").joinpath("page.js").read_text("utf-8")
+_LOOK = Path(__file__).with_name("page.js").read_text("utf-8")
 _NET = re.compile(r"net::(ERR_[A-Z_]+)")
 
 
@@ -243,23 +246,17 @@ class Browser:
             return None
         try:
             async with asyncio.timeout(_FRAME_LIMIT_S):
-                data = await _through("look", frame.evaluate(f"() => ({_LOOK})().data"))
-            width, height = data["size"]
-            if frame.parent_frame is not None and (width < _FRAME_WIDTH or height < _FRAME_HEIGHT):
-                return None
-            return frame_view(data, frame.url)
-        except (Moved, TimeoutError, KeyError, TypeError, ValueError):
+                told = await _through("look", frame.evaluate(f"() => ({_LOOK})().told"))
+        except (Moved, TimeoutError):
             return None
+        return _view(told, frame)
 
     async def hold(self, place: int) -> Grip:
         """Take hold of the document of a frame of the last look, and look at it once more."""
         frame = self._frames[place]
         handle = await _through("look", frame.evaluate_handle(_LOOK))
-        data = await _through("look", handle.evaluate("(look) => look.data"))
-        try:
-            view = frame_view(data, frame.url)
-        except (KeyError, TypeError, ValueError):
-            view = None
+        told = await _through("look", handle.evaluate("(look) => look.told"))
+        view = _view(told, frame)
         if view is None:
             raise Moved("look")
         self._pressed_at = time.monotonic()
@@ -328,6 +325,20 @@ class Browser:
             net[1] if net else "it broke off",
             navigation=self._is_main(request),
         )
+
+
+def _view(told: object, frame: Frame) -> FrameView | None:
+    """What a frame told, or None if it is too small to matter or bent the answer."""
+    if not isinstance(told, str) or len(told) > _TOLD_CHARS:
+        return None
+    try:
+        data = json.loads(told)
+        width, height = data["size"]
+        if frame.parent_frame is not None and (width < _FRAME_WIDTH or height < _FRAME_HEIGHT):
+            return None
+        return frame_view(data, frame.url)
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
 
 
 def _launch_failure(found: Found, text: str, *, sandbox: bool) -> HarvesterError:

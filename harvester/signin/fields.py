@@ -140,7 +140,7 @@ def _shape(points: int, control: Control, username: str | None) -> int:
     if username is None:
         return points
     wants_mail = control.type == "email" or "email" in control.autocomplete
-    return points + (_WEAK if wants_mail == ("@" in username) else -_WEAK)
+    return points + (_MEDIUM if wants_mail == ("@" in username) else -_MEDIUM)
 
 
 def _stands_before(control: Control, passwords: list[Control]) -> bool:

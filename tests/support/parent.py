@@ -6,6 +6,7 @@ What ``harvester/signer.py`` is in the program, without ledger and without engin
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
 import json
 import os
@@ -19,11 +20,10 @@ from typing import Any
 from harvester.errors import BudgetSpent, HarvesterError, from_dict
 from harvester.profile import SecretSource
 from harvester.session import Cookie, cookie_header
-from harvester.signin.dialogue import BrowserChoice, Job
+from harvester.signin.dialogue import Job
 from standin import StandInProcess
 
 KEY = base64.b64encode(b"k" * 32).decode()
-BROWSER = "/usr/bin/chromium-headless-shell"
 
 
 def secret(name: str, value: str) -> SecretSource:
@@ -32,7 +32,6 @@ def secret(name: str, value: str) -> SecretSource:
 
 def job_for(standin: StandInProcess, **changes: Any) -> Job:
     """A scripted sign-in at this stand-in; ``changes`` are fields of the job."""
-    browser = BROWSER if os.path.exists(BROWSER) else None
     job = Job(
         rung="scripted",
         profile="default",
@@ -45,7 +44,6 @@ def job_for(standin: StandInProcess, **changes: Any) -> Job:
         username=standin.username,
         password=secret("HARVESTER_PASSWORD", standin.password),
         totp=secret("HARVESTER_TOTP_SECRET", standin.totp_secret),
-        browser=BrowserChoice(browser=browser),
     )
     return replace(job, **changes)
 
@@ -91,9 +89,13 @@ class Spawned:
         self.say(job.line())
 
     def say(self, line: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(line.encode())
-        self.process.stdin.flush()
+        """Say it, if it can still be heard: a signer that ended is noticed by its silence."""
+        stdin = self.process.stdin
+        assert stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            if not stdin.closed:
+                stdin.write(line.encode())
+                stdin.flush()
 
     def hear(self) -> dict[str, Any] | None:
         assert self.process.stdout is not None
@@ -139,7 +141,8 @@ class Spawned:
         """Close its stdin, which ends its whole tree; what it wrote to stderr."""
         process = self.process
         assert process.stdin and process.stdout and process.stderr
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
         try:
             process.wait(10)
         finally:

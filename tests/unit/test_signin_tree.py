@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 
 from harvester.signin import confine
 from harvester.signin.tree import alive
+from processes import ended
 
 # A child that makes a grandchild in a session of its own, orphaned and stopped, and says who it is.
 PROGRAM = """
@@ -67,18 +67,6 @@ def start(
     return process, int(process.stdout.readline())
 
 
-def ended(pid: int, within_s: float = 5.0) -> bool:
-    """Whether a process that is not our child is gone, asked of the kernel (a pidfd)."""
-    try:
-        descriptor = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        return bool(select.select([descriptor], [], [], within_s)[0])
-    finally:
-        os.close(descriptor)
-
-
 def test_a_closed_stdin_kills_a_stopped_orphan_in_its_own_session(
     started: list[subprocess.Popen[bytes]],
 ) -> None:
@@ -124,13 +112,18 @@ def test_a_stopped_worker_does_not_stop_the_watcher(
 
 
 def test_a_killed_watcher_takes_the_worker_along(started: list[subprocess.Popen[bytes]]) -> None:
-    then = "os.write(1, (str(os.getpid()) + '\\n').encode()); time.sleep(600)"
+    # The orphan's line comes first: the worker waits until it is told to say who it is.
+    then = "os.read(answers, 1); os.write(1, b'%d\\n' % os.getpid()); time.sleep(600)"
     process, orphan = start(started, then=then)
-    assert process.stdout is not None
+    assert process.stdin is not None and process.stdout is not None
+    process.stdin.write(b"?")
+    process.stdin.flush()
     worker = int(process.stdout.readline())
-    process.kill()
-    assert ended(worker)
-    os.kill(orphan, signal.SIGKILL)  # nobody is left who could: this one is ours
+    try:
+        process.kill()
+        assert ended(worker)
+    finally:
+        os.kill(orphan, signal.SIGKILL)  # nobody is left who would
 
 
 def test_answers_reach_the_worker(started: list[subprocess.Popen[bytes]]) -> None:
