@@ -204,6 +204,11 @@ class Api:
     async def _openapi(self, request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(text=openapi_text(), content_type="application/json")
 
+    async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
+        from harvester.metrics import metrics_text  # 2 MB that only a scraped daemon should pay
+
+        return web.Response(body=metrics_text(self._house.status()), content_type="text/plain")
+
     async def _alive(self, request: web.BaseRequest) -> web.StreamResponse:
         # That this runs at all is the answer: the loop turns.
         return _json({"alive": True})
@@ -225,6 +230,7 @@ ROUTES: Mapping[str, Mapping[str, _Handler]] = MappingProxyType(
         "/v1/unlock": {"POST": Api._unlock},
         "/v1/status": {"GET": Api._status},
         "/v1/openapi.json": {"GET": Api._openapi},
+        "/metrics": {"GET": Api._metrics},
         "/livez": {"GET": Api._alive},
         "/readyz": {"GET": Api._ready},
     }

@@ -29,7 +29,7 @@ FLOORS = {
         "ladder", "ledger", "lifetime", "discovery", "verdict", "setcookie", "settle", "whose",
     ),
     "tools": (
-        "settings", "probe", "timer", "log", "process", "vault", "signin",
+        "settings", "probe", "metrics", "timer", "log", "process", "vault", "signin",
     ),
     "engine": (
         "signer", "keeper", "climb", "flight", "held", "overseer", "records", "reports",
@@ -47,13 +47,11 @@ DOORS = {
     "apscheduler": ("timer",),
     "click": ("cli",),
     "cryptography": ("vault.seal", "vault.keys"),
-    "platformdirs": ("paths",),
     "playwright": ("signin.browser",),
     "prometheus_client": ("metrics",),
     "pydantic": ("settings",),
     "pydantic_core": ("settings",),
     "pydantic_settings": ("settings",),
-    "pyotp": ("signin.codes",),
     "rich": ("cli",),
 }
 
