@@ -25,6 +25,7 @@ from harvester.profile import Profile, SecretSource
 from harvester.records import Records, Store
 from harvester.session import Served
 from harvester.settings import Process, Settings
+from harvester.sign_ins import SignIns
 from harvester.signer import Signer
 from harvester.staging import Staging
 from harvester.status import whole_status
@@ -63,6 +64,8 @@ class House:
         self._names = tuple(settings.profiles if names is None else names)
         self._only_look = only_look
         self.socket: str | None = None
+        self.on_change: Callable[[str], None] = lambda profile: None
+        """Told when a profile should be looked at before its time."""
 
     async def __aenter__(self) -> House:
         store, key = open_store(self._settings.process, only_look=self._only_look)
@@ -73,8 +76,7 @@ class House:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        for keeper in self._keepers.values():
-            await keeper.close()
+        await asyncio.gather(*(keeper.close() for keeper in self._keepers.values()))
         await self._signer.close()
         for client in self._clients:
             await client.close()
@@ -107,6 +109,9 @@ class House:
             pid=os.getpid(),
             started_at=rfc3339(self._started_at),
             socket=self.socket,
+            file_troubles={
+                path: why for files in self._files for path, why in files.troubles.items()
+            },
         )
 
     def _build(self, profile: Profile, store: Store, key: SecretSource) -> Keeper:
@@ -118,7 +123,7 @@ class House:
             ca_file=process.ca_file,
         )
         self._clients.append(client)
-        records = Records(store, profile.name)
+        records = Records(store, profile.name, self._clock)
         staging = Staging(profile, client, self._clock)
         files = Files(profile)
         self._files.append(files)
@@ -129,7 +134,7 @@ class House:
             else:
                 await asyncio.to_thread(files.publish, served)
 
-        climber = Climber(
+        sign_ins = SignIns(
             profile,
             records=records,
             staging=staging,
@@ -142,10 +147,13 @@ class House:
         return Keeper(
             profile,
             held=Held(profile, records=records, clock=self._clock, publish=publish),
-            climber=climber,
+            climber=Climber(
+                profile, records=records, staging=staging, sign_ins=sign_ins, clock=self._clock
+            ),
             staging=staging,
             records=records,
             clock=self._clock,
+            on_change=lambda: self.on_change(profile.name),
         )
 
 

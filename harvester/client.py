@@ -84,6 +84,7 @@ class Client:
         wait_s: float = DEFAULT_WAIT_S,
         form: str = "json",
         origin: str | None = None,
+        sign_in: bool = True,
     ) -> str:
         """The session as text in one of ``wire.FORMATS``, without the final newline.
 
@@ -91,6 +92,8 @@ class Client:
         (``origin_mismatch``) if it is another.
         """
         query = f"profile={quote(profile, safe='')}&wait_s={wait_s:g}&min_valid_s={min_valid_s:g}"
+        if not sign_in:
+            query += "&sign_in=false"
         if form != "json":
             query += f"&format={quote(form, safe='')}"
         if origin is not None:
@@ -106,13 +109,16 @@ class Client:
         form: str = "cookie",
         origin: str | None = None,
         wait_s: float = DEFAULT_WAIT_S,
+        sign_in: bool = True,
     ) -> tuple[str, list[str]]:
         """What `harvester token` prints, and warnings for a person.
 
         Always asks for the session object first: the printable formats cannot say that the
         session is stale or shorter than wanted.
         """
-        text = self.session(profile, min_valid_s=min_valid_s, wait_s=wait_s, origin=origin)
+        text = self.session(
+            profile, min_valid_s=min_valid_s, wait_s=wait_s, origin=origin, sign_in=sign_in
+        )
         try:
             told = json.loads(text)
             cookie = told["headers"]["Cookie"]
@@ -125,7 +131,8 @@ class Client:
             return text, warnings
         if form == "cookie":
             return cookie, warnings
-        return self.session(profile, wait_s=wait_s, form=form, origin=origin), warnings
+        again = self.session(profile, wait_s=wait_s, form=form, origin=origin, sign_in=sign_in)
+        return again, warnings
 
     def report(
         self, profile: str, generation: int, *, wait_s: float = DEFAULT_WAIT_S

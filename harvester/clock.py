@@ -34,10 +34,16 @@ class SystemClock:
 
 
 def rfc3339(at: float | None) -> str | None:
-    """Seconds since 1970 as ``2026-11-23T10:00:00Z`` (whole seconds), None as None."""
+    """Seconds since 1970 as ``2026-11-23T10:00:00Z`` (whole seconds), None as None.
+
+    None also for what no calendar holds: a site may put any number into a cookie.
+    """
     if at is None:
         return None
-    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    try:
+        return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def parse_rfc3339(text: str | None) -> float | None:

@@ -10,16 +10,20 @@ import contextlib
 import os
 import resource
 import signal
+from collections.abc import Iterator
 
 from harvester import paths
 from harvester.assembly import House
+from harvester.clock import SystemClock
+from harvester.errors import ConfigInvalid
 from harvester.log import configure, event
 from harvester.outlets.api import Api
 from harvester.outlets.listen import Listener
 from harvester.overseer import Step
 from harvester.process import harden
-from harvester.settings import Settings
+from harvester.settings import Process, Settings
 from harvester.timer import Timer
+from harvester.vault.directory import DirectoryStore, prepare
 
 # A stop is promised within 10 s; open requests get this much of it to be answered.
 GRACE_S = 2.0
@@ -36,10 +40,12 @@ async def serve(settings: Settings) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        loop.add_signal_handler(number, stop.set)
+        # Whoever started us under nohup wants HUP ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop.set)
     path = paths.socket_to_bind(process.socket, process.store, os.environ)
     house = House(settings, on_step=_tell)
-    with Listener(path, allow_uids=process.allow_uids) as sock:
+    with _alone(process), Listener(path, allow_uids=process.allow_uids) as sock:
         async with house:
             house.socket = str(path)
             api = Api(house, allow_uids=process.allow_uids)
@@ -64,14 +70,28 @@ def _room_for_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, DESCRIPTORS), hard))
 
 
+@contextlib.contextmanager
+def _alone(process: Process) -> Iterator[None]:
+    """Two daemons over one store would each think that the session is theirs to renew."""
+    prepare(process.store)
+    lock = DirectoryStore(process.store).lock_daemon()
+    if not lock.acquire_nonblocking():
+        raise ConfigInvalid(
+            f"another daemon serves the store {process.store}",
+            hint="use that one (harvester status), or give this one a HARVESTER_STORE of its own",
+        )
+    with lock:
+        yield
+
+
 def _tell(profile: str, step: Step) -> None:
     event("sign_in.step", profile=profile, state=step.get("state"), host=step.get("host"))
 
 
 def _timer(house: House) -> Timer:
-    timer = Timer()
+    timer = Timer(SystemClock())
+    house.on_change = timer.soon
     for keeper in house.keepers():
         timer.watch(keeper.profile.name, keeper.check)
-    timer.tick(house.tick)
-    timer.start()
+    timer.start(house.tick)
     return timer

@@ -7,16 +7,18 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from harvester.clock import Clock
-from harvester.errors import Bug, HarvesterError
+from harvester.errors import Bug, Busy, HarvesterError, NotNow, from_dict
 from harvester.ladder import Why
 from harvester.session import Session
 
 # A failed flight answers everybody who asks within this time: a storm of callers is one failure.
+# It doubles with each failure in a row, so that callers who ask all day cost the site little.
 REPEAT_ERROR_S = 1.0
+REPEAT_ERROR_MOST_S = 30.0
 # A person who asks does not get an answer from before his question.
 _ASKED: tuple[Why, ...] = ("hard", "asked")
 
-Climb = Callable[[Why, bool], Coroutine[Any, Any, Session]]
+Climb = Callable[[Why], Coroutine[Any, Any, Session]]
 
 
 class Flight:
@@ -26,7 +28,9 @@ class Flight:
         self._climb = climb
         self._clock = clock
         self._task: asyncio.Task[Session] | None = None
+        self._why: Why | None = None
         self._error: HarvesterError | None = None
+        self._failures = 0
         self._failed_at = 0.0
 
     @property
@@ -39,30 +43,56 @@ class Flight:
         return self._error
 
     def forgive(self) -> None:
-        self._error = None
+        self._error, self._failures = None, 0
 
-    async def join(self, why: Why, *, may_sign_in: bool = True) -> Session:
+    async def join(self, why: Why) -> Session:
         """Wait for the climb that is under way, or for a new one.  Raises its error.
 
+        Whoever asks for a new sign-in joins no lesser climb: his own follows it.
         Cancelling a caller (its patience ended) cancels no climb that others wait for.
         """
+        if why == "hard" and self._why != "hard":
+            await self.landed()
         if self._task is None:
             if self._error is not None and why not in _ASKED and self._is_new():
-                raise self._error
-            self._task = asyncio.create_task(self._run(why, may_sign_in))
+                raise _again(self._error)
+            self._why = why
+            self._task = asyncio.create_task(self._run(why))
             self._task.add_done_callback(self._landed)
-        return await asyncio.shield(self._task)
+        return await self._result_of(self._task)
+
+    async def landed(self) -> None:
+        """Wait until no climb is under way, however it ended."""
+        while self._task is not None:
+            await asyncio.wait({self._task})
+            # The callback that clears it runs behind us.
+            await asyncio.sleep(0)
 
     async def cancel(self) -> None:
         """End the climb, and with it the sign-in process."""
         if self._task is not None:
-            task = self._task
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            self._task.cancel()
+            await self.landed()
 
-    async def _run(self, why: Why, may_sign_in: bool) -> Session:
+    async def _result_of(self, task: asyncio.Task[Session]) -> Session:
         try:
-            session = await self._climb(why, may_sign_in)
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                raise  # the caller went away
+            error: HarvesterError = Busy(
+                "the sign-in was ended before it was done",
+                hint="ask again",
+                retry_after_s=REPEAT_ERROR_S,
+            )
+        except HarvesterError as failed:
+            # One exception raised to a thousand callers would gather all their frames.
+            error = _again(failed)
+        raise error
+
+    async def _run(self, why: Why) -> Session:
+        try:
+            session = await self._climb(why)
         except HarvesterError as error:
             failure = error
         except Exception as surprise:
@@ -70,16 +100,24 @@ class Flight:
             # gets the text, which may hold what was typed.
             failure = Bug.of(surprise)
         else:
-            self._error = None
+            self.forgive()
             return session
         self._error, self._failed_at = failure, self._clock.awake_s()
+        self._failures += 1
         raise failure
 
     def _is_new(self) -> bool:
-        return self._clock.awake_s() - self._failed_at < REPEAT_ERROR_S
+        window_s = min(REPEAT_ERROR_MOST_S, REPEAT_ERROR_S * 2 ** min(self._failures - 1, 10))
+        if isinstance(self._error, NotNow) and self._error.retry_after_s is not None:
+            window_s = max(window_s, self._error.retry_after_s)
+        return bool(self._clock.awake_s() - self._failed_at < window_s)
 
     def _landed(self, task: asyncio.Task[Session]) -> None:
-        self._task = None
+        self._task = self._why = None
         # Nobody may be waiting any more when it fails; the error is kept in any case.
         if not task.cancelled():
             task.exception()
+
+
+def _again(error: HarvesterError) -> HarvesterError:
+    return from_dict(error.as_dict())

@@ -11,9 +11,9 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from harvester import lifetime
+from harvester import lifetime, whose
 from harvester.clock import Clock
-from harvester.errors import OriginMismatch, StoreError
+from harvester.errors import StoreError
 from harvester.lifetime import Freshness
 from harvester.log import event
 from harvester.profile import Profile
@@ -22,6 +22,8 @@ from harvester.session import Served, Session
 
 # Values that a site rolls on every request are stored at most this often.
 STORE_ROLLED_EVERY_S = 5.0
+# When it was last proved is stored so often: a command without a daemon believes it for a minute.
+STORE_PROOF_EVERY_S = 60.0
 # Never sleep longer than this: a store that another process changed is noticed by then.
 LOOK_AT_LEAST_EVERY_S = 3600.0
 
@@ -41,10 +43,12 @@ class Held:
         self._publish = publish
         self._stamp: object | None = None
         self._rolled = False
-        self._rolled_stored_at = -STORE_ROLLED_EVERY_S
+        self._stored_at = -STORE_PROOF_EVERY_S
         self.session: Session | None = None
         self.refused = False
         self.durable = True
+        self.highest = 0
+        """The highest generation known to have been given out."""
 
     def usable(self) -> Session | None:
         """What may be served: the session, unless the site refused it."""
@@ -95,7 +99,10 @@ class Held:
 
     async def take(self, session: Session, *, durable: bool) -> None:
         """A new session, proved and stored by the climb, or found in the store."""
-        self.session, self.refused, self._rolled = session, False, False
+        if self.session is None or session.generation != self.session.generation:
+            self._rolled = False
+        self.session, self.refused = session, False
+        self.highest = max(self.highest, session.generation)
         self.durable = durable
         self._stamp = await asyncio.to_thread(self._records.session_stamp)
         await self._publish(Served(session))
@@ -118,8 +125,8 @@ class Held:
             self._rolled = True
             await self._publish(Served(after))
         now = self._clock.awake_s()
-        if now - self._rolled_stored_at >= STORE_ROLLED_EVERY_S:
-            self._rolled_stored_at = now
+        every_s = STORE_ROLLED_EVERY_S if self._rolled else STORE_PROOF_EVERY_S
+        if now - self._stored_at >= every_s:
             await self.store()
 
     async def renumber_if_rolled(self) -> None:
@@ -127,18 +134,22 @@ class Held:
         under it.  What was rolled becomes a generation of its own, so that the client is told."""
         if self._rolled and self.session is not None:
             self._rolled = False
-            self.session = replace(self.session, generation=self.session.generation + 1)
+            generation = max(self.session.generation, self.highest) + 1
+            self.session = replace(self.session, generation=generation)
+            self.highest = generation
             await self.store()
             await self._publish(Served(self.session))
 
     async def store(self) -> None:
-        """Store it again; a store that cannot is reported, the session lives on in memory."""
+        """Store it again, unless another process has a later one or is making it; a store that
+        cannot is reported, the session lives on in memory."""
         if self.session is None:
             return
+        self._stored_at = self._clock.awake_s()
         try:
-            await asyncio.to_thread(self._records.keep_session, self.session)
-            self._stamp = await asyncio.to_thread(self._records.session_stamp)
-            self.durable = True
+            if await asyncio.to_thread(self._records.keep_session_if_newest, self.session):
+                self._stamp = await asyncio.to_thread(self._records.session_stamp)
+                self.durable = True
         except StoreError as error:
             self.durable = False
             event("store.not_durable", level=logging.ERROR, code=error.code, why=error.message)
@@ -150,19 +161,14 @@ class Held:
     async def read(self) -> bool:
         """Take up what the store has, if it is newer.  True if it was.
 
-        Raises StoreError, KeyWrong, or OriginMismatch: a session never moves to another origin.
+        Raises StoreError, KeyWrong, or a mismatch (see ``whose.check``): a session never moves to
+        another origin, organisation or user because a setting was changed.
         """
         session = await asyncio.to_thread(self._records.session)
         self._stamp = await asyncio.to_thread(self._records.session_stamp)
         if session is None:
             return False
-        if session.origin != self._profile.site.origin:
-            raise OriginMismatch(
-                f"the stored session belongs to {session.origin}, not to "
-                f"{self._profile.site.origin}",
-                hint="a session never moves to another origin: use another profile, or run: "
-                "harvester logout",
-            )
+        whose.check(self._profile, session)
         if self.session is not None and session.generation <= self.session.generation:
             return False
         await self.take(session, durable=True)

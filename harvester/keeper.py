@@ -12,16 +12,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from harvester import ladder, lifetime
-from harvester.climb import SECOND_OPINION_S, Climber
+from harvester import ladder
+from harvester.climb import Climber
 from harvester.clock import Clock
 from harvester.errors import (
     HarvesterError,
-    NeedsPerson,
-    Refused,
+    KeyWrong,
+    SignInForbidden,
     StoreCorrupt,
     StoreError,
     TimedOut,
@@ -32,35 +33,24 @@ from harvester.flight import Flight
 from harvester.held import LOOK_AT_LEAST_EVERY_S, Held
 from harvester.ledger import Ledger
 from harvester.lifetime import Freshness
+from harvester.locking import locked
 from harvester.log import event
 from harvester.profile import Profile
 from harvester.records import Records
 from harvester.reports import Reports
+from harvester.rest import (
+    AFTER_CLIMB_S,
+    LOOK_AGAIN_S,
+    PERSON_LOOK_S,
+    SCHEDULED_PROBE_EVERY_S,
+    after_failure,
+)
 from harvester.session import Served, Session
+from harvester.sign_ins import LOCK_PATIENCE_S
 from harvester.staging import Staging
+from harvester.standing import Standing, standing_of
 from harvester.verdict import Verdict
-
-# Scheduled looks after a failure that nothing else times: a silent site is asked again so often.
-LOOK_AGAIN_S = 30.0
-# Where only a person can help, looking costs a process and finds the same for hours; who has
-# mended something and asks for a session is answered at once all the same.
-PERSON_LOOK_S = 300.0
-# At most one scheduled probe a minute, whatever the windows say.
-SCHEDULED_PROBE_EVERY_S = 60.0
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a profile stands, for ``status.py``."""
-
-    state: str
-    session: Session | None
-    ledger: Ledger
-    next_refresh_at: float | None
-    last_event: dict[str, Any] | None
-    durable: bool
-    life_s: float | None
-    sandboxed: bool | None
+from harvester.witness import Witness
 
 
 class Keeper:
@@ -75,27 +65,46 @@ class Keeper:
         staging: Staging,
         records: Records,
         clock: Clock,
+        on_change: Callable[[], None],
     ) -> None:
+        """``on_change`` is called when the next look may be due earlier than was said."""
         self.profile = profile
         self._held = held
         self._climber = climber
         self._staging = staging
         self._records = records
         self._clock = clock
-        self._reports = Reports(self._probe, clock)
+        self._witness = Witness(
+            profile.name, held=held, staging=staging, clock=clock, note=self._note
+        )
+        self._reports = Reports(self._witness.probe, clock)
         self._ledger = Ledger()
+        self._on_change = on_change
         self._flight = Flight(self._climb, clock)
+        self._broken: HarvesterError | None = None
         self._signed_out = False
         self._last_event: dict[str, Any] | None = None
 
     async def start(self) -> None:
-        """Take up what the store has.  Raises StoreError or WrongSetting; a session that is
-        merely damaged is set aside and the ladder will climb."""
+        """Take up what the store has.
+
+        Raises KeyWrong: nothing in the store can be read.  What is wrong with this profile alone
+        ends nobody else: it is told to those who ask, until it is mended.
+        """
+        self._broken = None
         try:
             await self._held.read()
+        except KeyWrong:
+            raise
         except StoreCorrupt as error:
             event("store.set_aside", level=logging.WARNING, why=error.message)
-        self._ledger = await asyncio.to_thread(self._records.ledger)
+        except (StoreError, WrongSetting) as error:
+            self._broken = error
+            event("store.unusable", level=logging.ERROR, code=error.code, why=error.message)
+        await self._read_ledger()
+        session = self._held.session
+        if session is not None and session.generation <= self._ledger.refused:
+            self._held.refuse()
         self._staging.recall(self._ledger)
 
     # what callers ask
@@ -105,62 +114,73 @@ class Keeper:
     ) -> Served:
         """A session that stays valid for ``min_valid_s`` more seconds, if one can be had.
 
-        Answers from memory when it can; otherwise waits up to ``wait_s`` for the flight.  Raises
+        Answers from memory when it can; otherwise waits up to ``wait_s`` for the flight.  With
+        ``may_sign_in`` false nothing is started for this caller: he gets what there is.  Raises
         HarvesterError only when there is nothing to give.
         """
+        await self._raise_if_broken()
         session = self._held.usable()
         if session is not None and self._held.good_enough(session, min_valid_s):
             return Served(session, min_valid_met=self._held.meets(session, min_valid_s))
-        return await self._fly(
-            self._need("spent"), wait_s, min_valid_s=min_valid_s, may_sign_in=may_sign_in
-        )
+        if not may_sign_in and not self._flight.up:
+            if session is not None and not self._held.over(session):
+                return Served(session, min_valid_met=self._held.meets(session, min_valid_s))
+            raise SignInForbidden(
+                "there is no live session, and signing in was forbidden",
+                hint="leave --no-sign-in out, or run: harvester login",
+            )
+        return await self._fly(self._need("spent"), wait_s, min_valid_s=min_valid_s)
 
     async def report(self, *, generation: int, wait_s: float = 60.0) -> Served:
         """A caller says that ``generation`` was refused (401)."""
+        await self._raise_if_broken()
         session = self._held.session
-        if session is None:
-            return replace(await self.get(wait_s=wait_s), verdict="refreshed")
-        if generation > session.generation:
+        highest = max(self._held.highest, self._ledger.generation)
+        if generation > highest:
             raise Usage(
                 f"generation {generation} was never handed out",
                 hint="report the generation of the session that was refused",
             )
+        if session is None:
+            return replace(await self.get(wait_s=wait_s), verdict="refreshed")
         if not self._held.refused:
-            if generation < session.generation:
+            if generation != session.generation:
+                # Older; or newer than what a damaged store gave back: what is held is all there is.
                 return Served(session, verdict="superseded")
-            judged = await self._reports.judge(generation)
+            try:
+                async with asyncio.timeout(wait_s):
+                    judged = await self._reports.judge(generation)
+            except TimeoutError:
+                return Served(session, stale=True, verdict="unreachable")
             session = self._held.session or session
             if session.generation > generation and not self._held.refused:
                 return Served(session, verdict="superseded")
             if judged.verdict is Verdict.UNREACHABLE:
                 return Served(session, stale=True, verdict="unreachable")
             if judged.verdict is Verdict.ALIVE:
-                await self._held.renumber_if_rolled()
+                await self._renumber_if_rolled()
                 age_s = judged.age_s if judged.age_s > 0 else None
                 session = self._held.session or session
                 return Served(session, verdict="alive", probed_s_ago=age_s)
-            self._refuse("a report and our own probe")
+            self._witness.refuse("a report and our own probe")
         return replace(await self._fly("denied", wait_s), verdict="refreshed")
 
     async def refresh(self, *, hard: bool = False, wait_s: float = 60.0) -> Served:
         """Refresh now: the cheapest rung that works, or with ``hard`` a new sign-in."""
-        self._flight.forgive()
+        await self._raise_if_broken()
         return await self._fly("hard" if hard else self._need("asked"), wait_s)
 
     async def prove(self, *, within_s: float) -> Verdict:
         """Is the session alive?  Asks the site unless it was proved less than ``within_s`` ago."""
-        session = self._held.usable()
-        if session is None:
-            return Verdict.DENIED
-        if 0 <= self._clock.wall_s() - session.proved_at < within_s:
-            return Verdict.ALIVE
-        return await self._look()
+        return await self._witness.prove(within_s=within_s)
 
     async def check(self) -> float:
         """What the timer calls: do what is due; returns seconds until the next call."""
         if self._flight.up:
             return LOOK_AGAIN_S
         await self.follow_store()
+        if self._broken is not None:
+            return PERSON_LOOK_S
         session = self._held.usable()
         if session is None:
             return LOOK_AT_LEAST_EVERY_S if self._signed_out else await self._quietly("none")
@@ -170,7 +190,7 @@ class Keeper:
             case Freshness.STALE | Freshness.SPENT:
                 return await self._quietly("stale")
             case Freshness.UNKNOWN:
-                verdict = await self._look()
+                verdict = await self._witness.look()
                 if verdict is Verdict.DENIED:
                     return await self._quietly("denied")
                 return SCHEDULED_PROBE_EVERY_S if verdict is Verdict.UNREACHABLE else 0.0
@@ -179,27 +199,37 @@ class Keeper:
 
     async def unlock(self, *, force: bool = False) -> dict[str, Any]:
         """A person mended the cause: open the latch.  Raises AccountLocked (see ledger.py)."""
-        ledger = await asyncio.to_thread(self._records.ledger)
-        was = ledger.latch
-        self._ledger = ledger.unlocked(self._clock.wall_s(), force=force)
-        await asyncio.to_thread(self._records.keep_unlocked_ledger, self._ledger)
+        await self._flight.landed()
+        async with locked(self._records.lock(), LOCK_PATIENCE_S):
+            ledger = await asyncio.to_thread(self._records.ledger)
+            was = ledger.latch
+            self._ledger = ledger.unlocked(self._clock.wall_s(), force=force)
+            await asyncio.to_thread(self._records.keep_unlocked_ledger, self._ledger)
         self._flight.forgive()
         self._note("unlocked", "a person cleared the latch")
+        self._on_change()
         return {"done": True, "cleared": None if was is None else was.error.get("code")}
 
     async def logout(self) -> dict[str, Any]:
         """Sign out at the site if it can be done, prove the cookie dead, forget everything but
         the ledger."""
-        session = self._held.session
-        signed_out: bool | None = None
-        denied: bool | None = None
-        if session is not None:
-            if self.profile.site.sign_out_path is not None:
-                signed_out = await self._staging.sign_out(session, self.profile.site.sign_out_path)
-            denied = (await self._staging.verdict(session)).verdict is Verdict.DENIED
-        await asyncio.to_thread(self._records.forget)
-        await self._held.let_go()
-        self._signed_out = True
+        await self._flight.cancel()
+        async with locked(self._records.lock(), LOCK_PATIENCE_S):
+            session = self._held.session
+            signed_out: bool | None = None
+            denied: bool | None = None
+            if session is not None:
+                path = self.profile.site.sign_out_path
+                if path is not None:
+                    signed_out = await self._staging.sign_out(session, path)
+                denied = (await self._staging.verdict(session)).verdict is Verdict.DENIED
+            # The mark first: a record that is gone without it is a store that lost something.
+            ledger = await asyncio.to_thread(self._records.ledger)
+            self._ledger = ledger.with_signed_out(self._held.highest)
+            await asyncio.to_thread(self._records.keep_ledger, self._ledger)
+            await asyncio.to_thread(self._records.forget)
+            await self._held.let_go()
+        self._broken, self._signed_out = None, True
         self._note("signed_out", "a person asked")
         return {
             "done": True,
@@ -210,17 +240,21 @@ class Keeper:
 
     async def follow_store(self) -> None:
         """Take up what another process stored, removed or wrote down meanwhile."""
-        self._ledger = await asyncio.to_thread(self._records.ledger)
+        await self._read_ledger()
         if self._flight.up or not await self._held.changed_in_store():
             return
         if self._held.gone_from_store:
-            await self._held.let_go()
-            self._signed_out = True
-            self._note("signed_out", "another process removed the session")
+            if self._ledger.signed_out:
+                await self._held.let_go()
+                self._signed_out = True
+                self._note("signed_out", "another process signed out")
+            else:
+                event("store.lost", level=logging.ERROR, profile=self.profile.name)
+                await self._held.store()
             return
         try:
             if await self._held.read():
-                self._signed_out = False
+                self._broken, self._signed_out = None, False
                 self._note("session.read", "another process stored it")
         except (StoreError, WrongSetting) as error:
             event("store.unreadable", level=logging.ERROR, code=error.code, why=error.message)
@@ -250,35 +284,21 @@ class Keeper:
         """Why there is no working session; empty when there is one."""
         if self.ready:
             return ""
-        error = self._flight.error
+        error = self._broken or self._flight.error
         if error is None and self._ledger.latch is not None:
             error = self._ledger.latch.as_error()
         return "no session yet" if error is None else f"{error.code}: {error.message}"
 
     def standing(self) -> Standing:
-        session = self._held.usable()
-        return Standing(
-            state=self._state(session),
-            session=session,
-            ledger=self._ledger,
-            next_refresh_at=None if session is None else self._held.windows(session).stale_at,
+        return standing_of(
+            self._held,
+            self._ledger,
+            flying=self._flight.up,
+            signed_out=self._signed_out,
+            failed=self._broken is not None or self._flight.error is not None,
             last_event=self._last_event,
-            durable=self._held.durable,
-            life_s=None if session is None else lifetime.known_life_s(session),
             sandboxed=self._climber.sandboxed,
         )
-
-    def _state(self, session: Session | None) -> str:
-        if self._flight.up:
-            return "refreshing"
-        if session is not None:
-            fresh = self._held.freshness(session)
-            return "live" if fresh in (Freshness.FRESH, Freshness.UNKNOWN) else "stale"
-        if self._signed_out:
-            return "signed_out"
-        if self._ledger.latch is not None:
-            return "latched"
-        return "no_session" if self._flight.error is None else "waiting"
 
     # the one flight
 
@@ -287,13 +307,11 @@ class Keeper:
             return "none"
         return "denied" if self._held.refused else otherwise
 
-    async def _fly(
-        self, why: ladder.Why, wait_s: float, *, min_valid_s: float = 0.0, may_sign_in: bool = True
-    ) -> Served:
+    async def _fly(self, why: ladder.Why, wait_s: float, *, min_valid_s: float = 0.0) -> Served:
         """Join the flight or start it; give its result, or the last good session."""
         try:
             async with asyncio.timeout(wait_s):
-                session = await self._flight.join(why, may_sign_in=may_sign_in)
+                session = await self._flight.join(why)
             return Served(session, min_valid_met=self._held.meets(session, min_valid_s))
         except TimeoutError:
             failure: HarvesterError = TimedOut(
@@ -309,59 +327,46 @@ class Keeper:
         met = self._held.meets(last, min_valid_s)
         return Served(last, stale=True, error=failure, min_valid_met=met)
 
-    async def _climb(self, why: ladder.Why, may_sign_in: bool) -> Session:
+    async def _climb(self, why: ladder.Why) -> Session:
         try:
-            climbed = await self._climber.climb(why, self._held.session, may_sign_in=may_sign_in)
+            climbed = await self._climber.climb(why, self._held.session, self._held.proved)
         except HarvesterError as error:
             self._note("refresh.failed", f"{error.code}: {error.message}")
             raise
         finally:
-            self._ledger = await asyncio.to_thread(self._records.ledger)
+            await self._read_ledger()
         self._signed_out = False
         generation = climbed.session.generation
         self._note("session.new", f"{climbed.rung}, because: {why}", generation=generation)
         await self._held.take(climbed.session, durable=climbed.durable)
+        self._on_change()
         return climbed.session
 
     async def _quietly(self, why: ladder.Why) -> float:
         """Climb on the timer's behalf: a failure is a warning; returns seconds to sleep."""
-        why = self._need(why)
         try:
-            await self._flight.join(why)
-        except (NeedsPerson, Refused, WrongSetting):
-            return PERSON_LOOK_S
+            await self._flight.join(self._need(why))
         except HarvesterError as error:
-            wait_s = error.retry_after_s or self._ledger.retry_at - self._clock.wall_s()
-            return min(LOOK_AGAIN_S, max(1.0, wait_s))
-        return 0.0
+            serving = self._held.usable() is not None
+            return after_failure(error, self._ledger, self._clock.wall_s(), serving=serving)
+        return AFTER_CLIMB_S
 
-    # asking the site
+    async def _raise_if_broken(self) -> None:
+        """A record that could not be used may have been mended since: look again, then tell."""
+        if self._broken is not None:
+            await self.start()
+        if self._broken is not None:
+            raise self._broken
 
-    def _refuse(self, witnesses: str) -> None:
-        if not self._held.refused:
-            self._held.refuse()
-            self._note("session.refused", f"the site said no to {witnesses}")
+    async def _read_ledger(self) -> None:
+        try:
+            self._ledger = await asyncio.to_thread(self._records.ledger)
+        except KeyWrong as error:
+            self._broken = error
 
-    async def _probe(self) -> Verdict:
-        """One probe of the current session; takes in what the answer rolled."""
-        session = self._held.session
-        if session is None:
-            return Verdict.DENIED
-        touched = await self._staging.verdict(session)
-        if touched.session is not None:
-            await self._held.proved(session, touched.session)
-        event("probe", profile=self.profile.name, verdict=touched.verdict.value)
-        return touched.verdict
-
-    async def _look(self) -> Verdict:
-        """A scheduled probe; a DENIED is believed when a second one, a second later, agrees."""
-        verdict = await self._probe()
-        if verdict is Verdict.DENIED:
-            await asyncio.sleep(SECOND_OPINION_S)
-            verdict = await self._probe()
-            if verdict is Verdict.DENIED:
-                self._refuse("two probes of ours")
-        return verdict
+    async def _renumber_if_rolled(self) -> None:
+        self._held.highest = max(self._held.highest, self._ledger.generation)
+        await self._held.renumber_if_rolled()
 
     def _note(self, name: str, why: str, **fields: Any) -> None:
         self._last_event = {"at": self._clock.wall_s(), "event": name, "why": why}

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from harvester.errors import HarvesterError, NeedsHuman, NotConfigured, RateLimited, SignInForbidden
+from harvester.errors import HarvesterError, NeedsHuman, NotConfigured, RateLimited
 from harvester.ledger import Ledger
 
 Rung = Literal["touch", "renew", "silent", "scripted"]
@@ -28,6 +28,9 @@ Why = Literal["none", "stale", "spent", "denied", "asked", "hard"]
 
 # A live session may be touched or renewed; a refused or missing one cannot.
 _SESSION_LIVES: tuple[Why, ...] = ("stale", "spent", "asked")
+# Here a cheap rung is tried although it did not lengthen a session lately: whoever asks is owed a
+# look at the site, and a refused token may be minted anew all the same.
+_ANYHOW: tuple[Why, ...] = ("asked", "denied")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,8 @@ class Facts:
     ``renewable``: the jar holds something that a page load may mint anew (a JWT among the needed
     cookies, beside another cookie).  ``remembers``: there is identity state.  ``username`` and
     ``password``: they are configured.  ``submit_refusal``: why no secret may be sent now.
-    ``life_s``: the session's known life.  ``tried``: rungs of
-    this climb that did not help.  ``settings``: the digest of the settings in force.
+    ``life_s``: the session's known life.  ``tried``: rungs of this climb that did not help.
+    ``settings``: the digest of the settings in force.
     """
 
     why: Why
@@ -49,7 +52,6 @@ class Facts:
     username: bool = False
     password: bool = False
     submit_refusal: HarvesterError | None = None
-    may_sign_in: bool = True
     life_s: float | None = None
     tried: tuple[Rung, ...] = ()
 
@@ -66,28 +68,31 @@ class Stop:
     error: HarvesterError
 
 
-def next_step(facts: Facts, now: float) -> Climb | Stop:
+@dataclass(frozen=True, slots=True)
+class Enough:
+    """The session lives, and nothing but the secrets could make a newer one: leave it at that."""
+
+
+def next_step(facts: Facts, now: float) -> Climb | Stop | Enough:
     """The cheapest rung that may still help."""
     ledger = facts.ledger
     for rung in _cheap(facts):
-        if rung not in facts.tried and (ledger.worth(rung, now) or facts.why == "denied"):
+        if rung not in facts.tried and (ledger.worth(rung, now) or facts.why in _ANYHOW):
             return Climb(rung)
-    if not facts.may_sign_in:
-        return Stop(
-            SignInForbidden(
-                "there is no live session, and signing in was forbidden",
-                hint="leave --no-sign-in out, or run: harvester login",
-            )
-        )
     waits = ledger.waits(now)
     if waits is not None:
         return Stop(waits)
     silent_stop: HarvesterError | None = None
-    if facts.remembers and "silent" not in facts.tried:
+    if facts.remembers and "silent" not in facts.tried and ledger.worth("silent", now):
         silent_stop = ledger.stops("silent", facts.settings)
         if silent_stop is None:
             wait_s = ledger.silent_wait_s(now, facts.life_s)
-            return Climb("silent") if wait_s <= 0 else Stop(_silent_spent(wait_s))
+            if wait_s <= 0:
+                return Climb("silent")
+            # What was refused stays refused: an empty bucket is no news beside it.
+            return Stop(ledger.refusal() or _silent_spent(wait_s))
+    if facts.why == "asked":
+        return Enough()
     scripted_stop = ledger.stops("scripted", facts.settings)
     if scripted_stop is not None:
         return Stop(scripted_stop)

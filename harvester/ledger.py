@@ -10,14 +10,21 @@ send whose answer was never seen counts; trouble on the provider's side does not
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
+from harvester.attempts import Latch, Outcome, Submit
 from harvester.bucket import Bucket
-from harvester.errors import AccountLocked, BudgetSpent, CredentialsRejected, HarvesterError
+from harvester.errors import (
+    AccountLocked,
+    BudgetSpent,
+    CredentialsRejected,
+    HarvesterError,
+    Refused,
+    TimedOut,
+)
 from harvester.errors import from_dict as error_from_dict
 from harvester.profile import Profile
 from harvester.verdict import Picture
@@ -42,32 +49,8 @@ RETRY_AFTER_MOST_S = DAY_S
 # One code step: an answer that was lost may still arrive, and a new code can be made.
 AMBIGUOUS_WAIT_S = 30.0
 
-Outcome = Literal["open", "rejected", "lost", "accepted"]
-
-
-@dataclass(frozen=True, slots=True)
-class Submit:
-    """One password that was sent.  ``open`` until its answer is known; a crash leaves it so."""
-
-    at: float
-    fingerprint: str
-    outcome: Outcome = "open"
-
-
-@dataclass(frozen=True, slots=True)
-class Latch:
-    """A stop.  ``settings`` is the digest of the settings it was closed under: when a person
-    changes them the latch opens by itself, unless ``firm``.  ``blocks`` are the rungs it stops.
-    """
-
-    error: Mapping[str, Any]
-    since: float
-    blocks: tuple[str, ...]
-    settings: str
-    firm: bool = False
-
-    def as_error(self) -> HarvesterError:
-        return error_from_dict(self.error, latched=True)
+# A week of the wall clock is believed at once; more in one step is a clock that was set.
+BELIEVED_STEP_S = 7 * DAY_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +58,20 @@ class Ledger:
     """Everything that was attempted for one profile.  A new value for each change.
 
     ``generation`` is the highest that was ever given to a session here: a logout or a damaged
-    record must not make an old report look like one about the present session.
+    record must not make an old report look like one about the present session.  ``refused`` is
+    the last generation that the site refused.  ``signed_out``: a person signed out, and nothing
+    was asked for since.  ``account`` names the account without telling it.  ``aged_s`` is the
+    ledger's own clock, which no step of the wall clock can push far; ``aged_at`` when it was read.
     """
 
     generation: int = 0
+    refused: int = 0
+    signed_out: bool = False
+    account: str = ""
+    aged_s: float = 0.0
+    aged_at: float = 0.0
     submits: tuple[Submit, ...] = ()
     rejected: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    cleared_at: float = 0.0
     latch: Latch | None = None
     failures: int = 0
     retry_at: float = 0.0
@@ -99,18 +89,24 @@ class Ledger:
         the last ``unlock``."""
         counted: list[Submit] = []
         for submit in self.submits:
-            if submit.outcome == "accepted":
+            if submit.outcome in ("accepted", "cleared"):
                 counted.clear()
-            elif submit.at > self.cleared_at:
+            else:
                 counted.append(submit)
         return tuple(counted)
 
     def sent_since(self, since: float) -> int:
         return sum(1 for submit in self.submits if submit.at > since)
 
-    def refuses_submit(self, now: float, profile: Profile) -> HarvesterError | None:
-        """Why no secret may be sent now, or None."""
-        counted = self.since_success()
+    def refuses_submit(
+        self, now: float, profile: Profile, *, others: Iterable[Ledger] = ()
+    ) -> HarvesterError | None:
+        """Why no secret may be sent now, or None.
+
+        ``others`` are the ledgers of other profiles for the same account: a provider that counts
+        wrong passwords does not know which profile sent them.
+        """
+        counted = [one for ledger in (self, *others) for one in ledger.since_success()]
         refused = {submit.fingerprint for submit in counted if submit.outcome == "rejected"}
         if len(refused) >= SUBMITS_SINCE_SUCCESS:
             return CredentialsRejected(
@@ -129,17 +125,31 @@ class Ledger:
             (profile.submits_per_hour, HOUR_S, "hour"),
             (profile.submits_per_day, DAY_S, "day"),
         ):
-            recent = [submit.at for submit in self.submits if submit.at > now - span_s]
+            recent = sorted(submit.at for submit in self.submits if submit.at > now - span_s)
             if len(recent) >= limit:
+                frees_s = recent[-limit] + span_s - now if limit else span_s
                 return BudgetSpent(
-                    f"{len(recent)} passwords were sent in the last {word}, which is the limit",
+                    f"{len(recent)} passwords were sent in the last {word}, the limit is {limit}",
                     hint=f"wait, or raise HARVESTER_SUBMITS_PER_{word.upper()}",
-                    retry_after_s=max(1.0, sorted(recent)[-limit] + span_s - now),
+                    retry_after_s=max(1.0, frees_s),
                 )
         return None
 
-    def rejected_fingerprints(self, now: float) -> tuple[str, ...]:
-        return tuple(name for name, at in self.rejected.items() if now - at < REJECTED_REMEMBERED_S)
+    def aged(self, now: float) -> Ledger:
+        """The ledger's own clock, moved on to ``now``."""
+        step_s = min(max(0.0, now - self.aged_at), BELIEVED_STEP_S) if self.aged_at else 0.0
+        return replace(self, aged_s=self.aged_s + step_s, aged_at=now)
+
+    def rejected_fingerprints(self) -> tuple[str, ...]:
+        """Secrets that were refused and are not sent again by themselves."""
+        return tuple(
+            name for name, at in self.rejected.items() if self.aged_s - at < REJECTED_REMEMBERED_S
+        )
+
+    def refusal(self) -> HarvesterError | None:
+        """The refusal that the latch repeats, if a refusal closed it."""
+        error = None if self.latch is None else self.latch.as_error()
+        return error if isinstance(error, Refused) else None
 
     def stops(self, rung: str, settings: str) -> HarvesterError | None:
         """The latch's error, if it is closed for this rung under these settings."""
@@ -152,6 +162,15 @@ class Ledger:
 
     def waits(self, now: float) -> HarvesterError | None:
         """The error to repeat while a back-off runs, or None."""
+        last = self.submits[-1] if self.submits else None
+        if last is not None and last.outcome == "open":
+            left_s = last.at + AMBIGUOUS_WAIT_S - now
+            if 0 < left_s <= AMBIGUOUS_WAIT_S:
+                return TimedOut(
+                    "a password was sent moments ago, and its answer was never seen",
+                    hint="wait; it is tried once more by itself",
+                    retry_after_s=left_s,
+                )
         # A clock set back must not turn seconds into years: no wait is longer than a day.
         left_s = self.retry_at - now
         if left_s <= 0 or left_s > RETRY_AFTER_MOST_S or self.retry_error is None:
@@ -184,7 +203,17 @@ class Ledger:
         return replace(self, totp_step=max(step, self.totp_step or 0))
 
     def with_generation(self, generation: int) -> Ledger:
-        return replace(self, generation=max(generation, self.generation))
+        """A session was given this generation; whoever had signed out is in again."""
+        return replace(self, generation=max(generation, self.generation), signed_out=False)
+
+    def with_refused(self, generation: int) -> Ledger:
+        return replace(self, refused=max(generation, self.refused))
+
+    def with_signed_out(self, generation: int) -> Ledger:
+        return replace(self.with_generation(generation), signed_out=True)
+
+    def with_account(self, account: str) -> Ledger:
+        return replace(self, account=account)
 
     def with_success(self, fingerprint: str | None) -> Ledger:
         """A sign-in was proved by the probe; ``fingerprint`` is the secret that did it, if any.
@@ -192,16 +221,19 @@ class Ledger:
         A silent success says nothing about a password, so it reopens nothing that stops one.
         """
         rejected = dict(self.rejected)
+        unhelpful = dict(self.unhelpful)
         submits = self.submits
         latch = self.latch if self.latch is not None and "silent" not in self.latch.blocks else None
         if fingerprint is not None:
             rejected.pop(fingerprint, None)
             submits = self._settled("accepted")
             latch = None
+            unhelpful.pop("silent", None)
         return replace(
             self,
             submits=submits,
             rejected=MappingProxyType(rejected),
+            unhelpful=MappingProxyType(unhelpful),
             latch=latch,
             failures=0,
             retry_at=0.0,
@@ -209,12 +241,11 @@ class Ledger:
             unrecognised=0,
         )
 
-    def with_rejected(self, now: float, fingerprint: str | None) -> Ledger:
+    def with_rejected(self, fingerprint: str | None) -> Ledger:
         """The provider refused what was sent last."""
-        rejected = dict(self.rejected)
+        kept = {name: self.rejected[name] for name in self.rejected_fingerprints()}
         if fingerprint is not None:
-            rejected[fingerprint] = now
-        kept = {name: at for name, at in rejected.items() if now - at < REJECTED_REMEMBERED_S}
+            kept[fingerprint] = self.aged_s
         return replace(self, submits=self._settled("rejected"), rejected=MappingProxyType(kept))
 
     def with_lost(self) -> Ledger:
@@ -289,54 +320,15 @@ class Ledger:
             self,
             latch=None,
             rejected=MappingProxyType({}),
-            cleared_at=now,
+            submits=tuple(
+                one if one.outcome == "accepted" else replace(one, outcome="cleared")
+                for one in self.submits
+            ),
+            unhelpful=MappingProxyType({}),
             failures=0,
             retry_at=0.0,
             retry_error=None,
             unrecognised=0,
-        )
-
-    # storage
-
-    def as_dict(self) -> dict[str, Any]:
-        latch = self.latch
-        return {
-            "generation": self.generation,
-            "submits": [[s.at, s.fingerprint, s.outcome] for s in self.submits],
-            "rejected": dict(self.rejected),
-            "cleared_at": self.cleared_at,
-            "latch": None
-            if latch is None
-            else {item.name: getattr(latch, item.name) for item in fields(latch)},
-            "failures": self.failures,
-            "retry_at": self.retry_at,
-            "retry_error": self.retry_error,
-            "unrecognised": self.unrecognised,
-            "silent": [self.silent.tokens, self.silent.at],
-            "totp_step": self.totp_step,
-            "picture": None if self.picture is None else self.picture.as_dict(),
-            "unhelpful": dict(self.unhelpful),
-        }
-
-    @classmethod
-    def from_dict(cls, data: dict[str, Any]) -> Ledger:
-        """Raises ValueError, KeyError or TypeError when the data is no ledger."""
-        latch = data["latch"]
-        picture = data["picture"]
-        return cls(
-            generation=int(data["generation"]),
-            submits=tuple(Submit(float(at), str(name), out) for at, name, out in data["submits"]),
-            rejected=MappingProxyType({str(k): float(v) for k, v in data["rejected"].items()}),
-            cleared_at=float(data["cleared_at"]),
-            latch=None if latch is None else Latch(**{**latch, "blocks": tuple(latch["blocks"])}),
-            failures=int(data["failures"]),
-            retry_at=float(data["retry_at"]),
-            retry_error=data["retry_error"],
-            unrecognised=int(data["unrecognised"]),
-            silent=Bucket(float(data["silent"][0]), float(data["silent"][1])),
-            totp_step=data["totp_step"],
-            picture=None if picture is None else Picture.from_dict(picture),
-            unhelpful=MappingProxyType({str(k): float(v) for k, v in data["unhelpful"].items()}),
         )
 
     def _silent(self, now: float, life_s: float | None) -> Bucket:
@@ -352,21 +344,3 @@ class Ledger:
 
 def _silent_refill_s(life_s: float | None) -> float:
     return min(SILENT_REFILL_S, life_s / SILENT_PER_LIFE) if life_s else SILENT_REFILL_S
-
-
-def settings_digest(profile: Profile) -> str:
-    """What a person may have changed to mend a sign-in; no secret is part of it."""
-    told = (
-        profile.site.origin,
-        profile.site.sign_in_url,
-        profile.site.probe_path,
-        profile.site.probe_denied_text,
-        profile.provider,
-        sorted(profile.identity_origins),
-        profile.username,
-        profile.organization,
-        profile.session_cookie,
-        None if profile.password is None else profile.password.where(),
-        None if profile.totp is None else profile.totp.where(),
-    )
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:16]

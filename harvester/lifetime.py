@@ -28,6 +28,8 @@ JITTER_AT_MOST_S = 60.0
 # A session that tells no end is asked after this often.  The first life is unknown, so start
 # careful; a probe is one read-only request that no documented limit counts.
 ASK_UNKNOWN_EVERY_S = 300.0
+# Browsers cut a cookie's life to 400 days; the longest session of the identity layer is 366.
+LONGEST_LIFE_S = 400 * 24 * 3600.0
 # How sure we are of a cookie that says when it ends, and of a JWT that says so itself: a server
 # cannot accept a JWT after its exp without a bug, but may well drop a session before its cookie.
 CONFIDENCE_COOKIE = 0.7
@@ -52,8 +54,12 @@ class Estimate:
     confidence: float
 
 
-def estimate(needed: Iterable[Cookie]) -> Estimate:
-    """The earliest end that any needed cookie declares."""
+def estimate(needed: Iterable[Cookie], now_s: float) -> Estimate:
+    """The earliest end that any needed cookie declares.
+
+    An end that is over already, though the site has just accepted the cookie, tells of a clock
+    that is wrong; one that is years away tells of a unit that is.  Neither says anything.
+    """
     best = Estimate(None, "unknown", 0.0)
     for cookie in needed:
         claims = jwt_claims(cookie.value) or {}
@@ -63,6 +69,8 @@ def estimate(needed: Iterable[Cookie]) -> Estimate:
         elif cookie.expires_at is not None:
             found = Estimate(cookie.expires_at, "declared", CONFIDENCE_COOKIE)
         else:
+            continue
+        if not now_s < (found.expires_at or 0.0) <= now_s + LONGEST_LIFE_S:
             continue
         if best.expires_at is None or (found.expires_at or 0.0) < best.expires_at:
             best = found

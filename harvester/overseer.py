@@ -29,12 +29,14 @@ class LedgerOverseer:
         clock: Clock,
         on_step: Callable[[Step], None],
         ledger: Ledger,
+        others: tuple[Ledger, ...],
     ) -> None:
         self._profile = profile
         self._records = records
         self._staging = staging
         self._clock = clock
         self._on_step = on_step
+        self._others = others
         self.ledger = ledger
 
     def step(self, event: Step) -> None:
@@ -42,7 +44,7 @@ class LedgerOverseer:
 
     async def submit(self, fingerprint: str) -> HarvesterError | None:
         now = self._clock.wall_s()
-        refusal = self.ledger.refuses_submit(now, self._profile)
+        refusal = self.ledger.refuses_submit(now, self._profile, others=self._others)
         if refusal is not None:
             return refusal
         return await self._write_down(self.ledger.with_submit(now, fingerprint))

@@ -31,6 +31,8 @@ from harvester.verdict import Answer
 REQUEST_TIMEOUT_S = 10.0
 # Enough of a body to find a denial's text or a sign-in form in it.
 BODY_BYTES = 64 * 1024
+# A number of seconds with more digits than this is no time but an attack on the reader.
+LONGEST_NUMBER = 12
 USER_AGENT = f"knoq-harvester/{__version__}"
 
 
@@ -150,12 +152,11 @@ class SiteClient:
                 fresh.append(cookie)
         return Answer(
             status=response.status,
-            location=None if location is None else urljoin(self._site.origin + path, location),
+            location=_absolute(self._site.origin + path, location),
             body=text,
             content_type=response.content_type,
             words=_words(text),
             retry_after_s=retry_after_s(response.headers.get("Retry-After"), now_s),
-            date_s=_http_date(response.headers.get("Date")),
             set_cookies=tuple(fresh),
         )
 
@@ -175,7 +176,7 @@ def retry_after_s(text: str | None, now_s: float) -> float | None:
     """``Retry-After`` in seconds from now: a number or a date (RFC 9110, 10.2.3)."""
     if text is None:
         return None
-    if text.strip().isdigit():
+    if text.isascii() and text.strip().isdigit() and len(text) < LONGEST_NUMBER:
         return float(text)
     at = _http_date(text)
     return None if at is None else max(0.0, at - now_s)
@@ -186,6 +187,14 @@ def _http_date(text: str | None) -> float | None:
         return None
     try:
         return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
+
+
+def _absolute(base: str, location: str | None) -> str | None:
+    """Where a redirect leads; a ``Location`` that is no address leads nowhere."""
+    try:
+        return None if location is None else urljoin(base, location)
     except ValueError:
         return None
 
@@ -194,7 +203,7 @@ def _words(text: str) -> str:
     """The site's own sentence in an error answer (``{"error": "..."}``)."""
     try:
         data: Any = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     told = data.get("error") if isinstance(data, dict) else None
     return clean(told) if isinstance(told, str) else ""

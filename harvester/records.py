@@ -7,11 +7,15 @@ touch the disk and may take milliseconds: the engine makes them in a thread.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from harvester.errors import StoreCorrupt, StoreError
+from harvester import ledger_form
+from harvester.clock import Clock
+from harvester.errors import KeyWrong, StoreCorrupt, StoreError
 from harvester.ledger import Ledger
+from harvester.log import event
 from harvester.session import Session
 from harvester.vault.directory import Lock, Stored
 from harvester.vault.seal import Purpose
@@ -22,6 +26,7 @@ _T = TypeVar("_T")
 class Store(Protocol):
     """What is needed of a store; ``vault/directory.py`` is one."""
 
+    def profiles(self) -> list[str]: ...
     def read(self, profile: str, purpose: Purpose) -> Stored | None: ...
     def write(self, profile: str, purpose: Purpose, plaintext: bytes, generation: int) -> None: ...
     def read_sealed(self, profile: str, purpose: Purpose) -> bytes | None: ...
@@ -33,61 +38,134 @@ class Store(Protocol):
 
 
 class Records:
-    """One profile's records in a store."""
+    """One profile's records in a store.
 
-    def __init__(self, store: Store, profile: str) -> None:
+    Whoever changes the ledger, or a session by more than its age, holds ``lock``: a copy that was
+    read before another process wrote must not be written back over it.
+    """
+
+    def __init__(self, store: Store, profile: str, clock: Clock) -> None:
         self._store = store
         self._profile = profile
+        self._clock = clock
         self._ledger_generation = 0
-        self._ledger_readable = True
-        self.rolled_back = False
+        self._unwritable: Ledger | None = None
+
+    def lock(self) -> Lock:
+        return self._store.lock(self._profile)
+
+    # the session
 
     def session(self) -> Session | None:
         """The stored session, or None.  Raises a StoreError or KeyWrong; never drops a record."""
         stored = self._store.read(self._profile, "session")
         if stored is None:
             return None
-        self.rolled_back = stored.rolled_back
+        if stored.rolled_back:
+            event("store.rolled_back", level=logging.WARNING, profile=self._profile)
         return _parsed(stored.plaintext, Session.from_dict, "session")
 
     def keep_session(self, session: Session) -> None:
+        """Store it; the caller holds the lock."""
         self._write("session", session.as_dict(), session.generation)
+
+    def keep_session_if_newest(self, session: Session) -> bool:
+        """Store it unless another process works on the profile or has stored a later one."""
+        lock = self.lock()
+        if not lock.acquire_nonblocking():
+            return False
+        try:
+            try:
+                stored = self.session()
+            except StoreCorrupt:
+                stored = None  # it was set aside; what is at hand takes its place
+            if stored is not None and stored.generation > session.generation:
+                return False
+            self.keep_session(session)
+            return True
+        finally:
+            lock.release()
 
     def session_stamp(self) -> object | None:
         """Changes whenever some process stored a session."""
         return self._store.stamp(self._profile, "session")
 
+    # the ledger
+
     def ledger(self) -> Ledger:
-        """The ledger.  One that cannot be read counts as spent: nothing secret is typed until a
-        person says so (KeyWrong is raised: then nothing at all is known)."""
+        """The ledger, its own clock moved on to now.
+
+        One that cannot be read counts as spent: nothing secret is typed until a person says so
+        (KeyWrong is raised: then nothing at all is known).
+        """
         try:
             stored = self._store.read(self._profile, "ledger")
-            self._ledger_readable = True
             if stored is None:
-                return Ledger()
+                self._unwritable = None
+                return Ledger().aged(self._clock.wall_s())
             self._ledger_generation = max(self._ledger_generation, stored.generation)
             if not stored.from_previous and not stored.rolled_back:
-                return _parsed(stored.plaintext, Ledger.from_dict, "ledger")
-            trouble: StoreError = StoreCorrupt("the ledger was damaged")
+                self._unwritable = None
+                read = _parsed(stored.plaintext, ledger_form.from_dict, "ledger")
+                return read.aged(self._clock.wall_s())
+            trouble: StoreError = StoreCorrupt("the ledger was damaged or put back")
         except StoreError as error:
-            self._ledger_readable = False
             trouble = error
-        trouble.hint = (
-            "attempts made so far are not known, so no secret is typed; when you know that the "
-            "account is in order, run: harvester unlock"
-        )
-        return Ledger().with_latch(0.0, trouble, blocks=("scripted",), settings="", firm=True)
+        if self._unwritable is None:
+            trouble.hint = (
+                "attempts made so far are not known, so no secret is typed; when you know that "
+                "the account is in order, run: harvester unlock"
+            )
+            empty = Ledger().aged(self._clock.wall_s())
+            self._unwritable = empty.with_latch(
+                0.0, trouble, blocks=("scripted",), settings="", firm=True
+            )
+        return self._unwritable
 
     def keep_ledger(self, ledger: Ledger) -> None:
-        """Durable when this returns; raises StoreError when it could not be made so."""
+        """Durable when this returns; raises StoreError when it could not be made so.
+
+        Over a ledger that cannot be read nothing is written: what happens meanwhile (silent
+        sign-ins, never a secret) is counted in memory.
+        """
+        if self._unwritable is not None:
+            self._unwritable = ledger
+            return
         self._ledger_generation += 1
-        self._write("ledger", ledger.as_dict(), self._ledger_generation)
+        self._write("ledger", ledger_form.to_dict(ledger), self._ledger_generation)
 
     def keep_unlocked_ledger(self, ledger: Ledger) -> None:
         """A person cleared it: one that could not be read is set aside, not overwritten."""
-        if not self._ledger_readable:
+        if self._unwritable is not None:
             self._store.set_aside(self._profile, "ledger")
+            self._unwritable = None
         self.keep_ledger(ledger)
+
+    def other_ledgers(self, account: str) -> tuple[Ledger, ...]:
+        """The ledgers of other profiles for the same account at the same site.
+
+        One that cannot be read is its own profile's trouble and tells nothing here.
+        """
+        found = []
+        for name in self._store.profiles() if account else ():
+            if name == self._profile:
+                continue
+            try:
+                stored = self._store.read(name, "ledger")
+                if stored is None:
+                    continue
+                ledger = _parsed(stored.plaintext, ledger_form.from_dict, "ledger")
+            except (StoreError, KeyWrong):
+                continue
+            if ledger.account == account:
+                found.append(ledger.aged(self._clock.wall_s()))
+        return tuple(found)
+
+    def account_lock(self, account: str) -> Lock:
+        """Held while a secret of the account may be sent, whichever profile sends it."""
+        return self._store.lock(f"account-{account}")
+
+    # the identity state
 
     def identity_state(self) -> str | None:
         """The sealed identity state; only the signer opens it."""
@@ -101,9 +179,6 @@ class Records:
         """Delete session and identity state, never the ledger."""
         self._store.delete(self._profile, "session")
         self._store.delete(self._profile, "identity-state")
-
-    def lock(self) -> Lock:
-        return self._store.lock(self._profile)
 
     def _write(self, purpose: Purpose, data: dict[str, Any], generation: int) -> None:
         plaintext = json.dumps(data, separators=(",", ":")).encode()

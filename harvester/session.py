@@ -98,7 +98,8 @@ class Session:
     ``jar`` is every cookie the site set; the browser needs it to renew, nobody else sees it.
     ``generation`` counts the sessions stored for this profile; it never goes back.
     Times are seconds since 1970.  ``renewed_at`` is when the present end was learned: the time
-    of capture, or of the last touch that lengthened it.  ``confidence`` (0 to 1) belongs to
+    of capture, or of the last touch that lengthened it.  ``organization_names`` are all the
+    names (slug, id, name) that the site told for it.  ``confidence`` (0 to 1) belongs to
     ``expires_at``.
     """
 
@@ -116,6 +117,7 @@ class Session:
     identity: str | None = None
     organization: str | None = None
     organization_proved: bool = False
+    organization_names: tuple[str, ...] = ()
     user_agent: str = ""
 
     def proved(self, at: float) -> Session:
@@ -139,6 +141,7 @@ class Session:
             "identity": self.identity,
             "organization": self.organization,
             "organization_proved": self.organization_proved,
+            "organization_names": list(self.organization_names),
             "user_agent": self.user_agent,
         }
 
@@ -163,6 +166,7 @@ class Session:
             identity=data.get("identity"),
             organization=data.get("organization"),
             organization_proved=bool(data.get("organization_proved", False)),
+            organization_names=tuple(str(one) for one in data.get("organization_names", ())),
             user_agent=str(data.get("user_agent", "")),
         )
 

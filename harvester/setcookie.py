@@ -12,6 +12,10 @@ from email.utils import parsedate_to_datetime
 
 from harvester.session import Cookie
 
+LONGEST_NUMBER = 12
+# Browsers cut a cookie's life to 400 days.
+LONGEST_AGE_S = 400 * 24 * 3600.0
+
 
 def parse_set_cookie(header: str, *, host: str, path: str, now_s: float) -> Cookie | None:
     """The cookie of one ``Set-Cookie`` header, or None if a browser would ignore it.
@@ -51,12 +55,13 @@ def parse_set_cookie(header: str, *, host: str, path: str, now_s: float) -> Cook
 
 def _expiry(attributes: dict[str, str], now_s: float) -> float | None:
     max_age = attributes.get("max-age", "")
-    if max_age.lstrip("-").isdigit():
-        return now_s + int(max_age)
+    if max_age.isascii() and max_age.removeprefix("-").isdigit():
+        # More than a browser keeps is kept as long as a browser would; int() has its limits.
+        return now_s + (int(max_age) if len(max_age) < LONGEST_NUMBER else LONGEST_AGE_S)
     if "expires" in attributes:
         try:
             return parsedate_to_datetime(attributes["expires"]).timestamp()
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
     return None
 

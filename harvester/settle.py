@@ -43,11 +43,11 @@ def settle(
     if isinstance(error, CredentialsRejected | CodeRejected):
         if stopped.stage == "before_submit":
             return ledger  # the same secret as before: the signer typed nothing
-        ledger = ledger.with_rejected(now, stopped.fingerprint)
+        ledger = ledger.with_rejected(stopped.fingerprint)
         # It blocks no rung: whether the secret has changed only the signer can tell.
         return ledger.with_latch(now, error, blocks=(), settings=settings, firm=True)
     if isinstance(error, AccountLocked):
-        ledger = ledger.with_rejected(now, stopped.fingerprint)
+        ledger = ledger.with_rejected(stopped.fingerprint)
         return ledger.with_latch(now, error, blocks=("scripted",), settings=settings, firm=True)
     sent = stopped.stage != "before_submit"
     if sent:

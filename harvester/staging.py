@@ -145,7 +145,7 @@ class Staging:
         names = await self._needed(jar, current)
         cookies = tuple(c for c in self._sent(jar, path) if c.name in names)
         now = self._clock.wall_s()
-        found = lifetime.estimate(cookies)
+        found = lifetime.estimate(cookies, now)
         owner = await self._whose(signed, jar, cookies)
         return Session(
             profile=self._profile.name,
@@ -163,6 +163,7 @@ class Staging:
             organization=owner.organization
             or (current.organization if renewed and current else None),
             organization_proved=owner.organization_proved,
+            organization_names=owner.organization_names,
             user_agent=signed.user_agent,
         )
 
@@ -192,7 +193,13 @@ class Staging:
 
     async def _configured(self, sent: tuple[Cookie, ...], name: str) -> frozenset[str]:
         chosen = tuple(cookie for cookie in sent if cookie.name == name)
-        if not chosen or await self._accepts(chosen) is not Verdict.ALIVE:
+        verdict = await self._accepts(chosen) if chosen else Verdict.DENIED
+        if verdict is Verdict.UNREACHABLE:
+            raise SiteDown(
+                f"{self._profile.site.origin} stopped answering while the session was looked at",
+                hint="try again in a moment; no password is needed for that",
+            )
+        if verdict is Verdict.DENIED:
             raise ProbeProvesNothing(
                 f"the site does not accept the cookie {name} alone",
                 hint="correct HARVESTER_SESSION_COOKIE, or unset it: the cookie is then found",
@@ -258,7 +265,13 @@ class Staging:
         cookies = tuple(cookie for cookie in sent if cookie.name in needed)
         if cookies == session.cookies:
             return replace(session, jar=jar)
-        found = lifetime.estimate(cookies)
+        try:
+            whose.decide(self._profile, [whose.from_claims(cookies)], whose.Evidence())
+        except HarvesterError as error:
+            # Somebody else's session in an answer to ours: the one at hand is kept.
+            event("cookies.not_ours", level=logging.WARNING, code=error.code, why=error.message)
+            return session
+        found = lifetime.estimate(cookies, now)
         return replace(
             session,
             jar=jar,

@@ -28,7 +28,7 @@ class Answer:
     ``status`` is 0 when there was no answer; then ``trouble`` says what happened (a class of
     trouble, never a URL with its query).  ``location`` is absolute, for a redirect.  ``words``
     are the site's own (an ``error`` field), cut to a line.  ``set_cookies`` are new values that
-    the answer carried.  ``date_s`` is the site's clock, if it told it.
+    the answer carried.
     """
 
     status: int = 0
@@ -38,7 +38,6 @@ class Answer:
     words: str = ""
     trouble: str = ""
     retry_after_s: float | None = None
-    date_s: float | None = None
     set_cookies: tuple[Cookie, ...] = ()
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from harvester.discovery import jwt_claims
-from harvester.errors import IdentityMismatch, OrganizationMismatch
+from harvester.errors import IdentityMismatch, OrganizationMismatch, OriginMismatch
 from harvester.profile import Profile
-from harvester.session import Cookie
+from harvester.session import Cookie, Session
 
 _IDENTITY_CLAIMS = ("email", "preferred_username", "upn")
 _ORGANIZATION_FIELDS = ("slug", "organization_slug", "organization_name", "name", "organization_id")
@@ -34,6 +34,7 @@ class Whose:
     identity: str | None
     organization: str | None
     organization_proved: bool
+    organization_names: tuple[str, ...] = ()
 
 
 def from_claims(jar: Iterable[Cookie]) -> Evidence:
@@ -61,7 +62,7 @@ def from_whoami(body: str, *, identity: str | None, organization: str | None) ->
     """What the site's own answer says, by JSON pointers (RFC 6901)."""
     try:
         data = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Evidence()
     who = pointed(data, identity) if identity else None
     where = pointed(data, organization) if organization else None
@@ -89,22 +90,44 @@ def decide(profile: Profile, strong: Iterable[Evidence], shown: Evidence) -> Who
     """
     identity: str | None = None
     organization: str | None = None
-    proved = False
+    names: tuple[str, ...] = ()
     for evidence in strong:
         if evidence.organizations:
             _check_organization(profile, evidence.organizations)
             organization = organization or evidence.organizations[0]
-            proved = True
+            names = (*names, *evidence.organizations)
         if evidence.identity:
             _check_identity(profile, evidence.identity)
             identity = identity or evidence.identity
-    return Whose(identity or shown.identity, organization or _first(shown), proved)
+    return Whose(identity or shown.identity, organization or _first(shown), bool(names), names)
 
 
-def same_organization(wanted: str, names: Iterable[str]) -> bool:
-    """``globex`` is the organisation whose id, slug or name it is, or begins, without case."""
+def check(profile: Profile, session: Session) -> None:
+    """Is a stored session one for these settings?  It may have been made under others.
+
+    Raises OriginMismatch, OrganizationMismatch or IdentityMismatch.
+    """
+    if session.origin != profile.site.origin:
+        raise OriginMismatch(
+            f"the stored session belongs to {session.origin}, not to {profile.site.origin}",
+            hint="a session never moves to another origin: use another profile, or run: "
+            "harvester logout",
+        )
+    if session.organization_proved and session.organization_names:
+        _check_organization(profile, session.organization_names)
+    if session.identity is not None:
+        _check_identity(profile, session.identity)
+
+
+def same_organization(wanted: str, names: tuple[str, ...]) -> bool:
+    """Whether ``wanted`` is the organisation of these names (id, slug, name), without case.
+
+    Where nothing but a display name is known, its first word will do: ``globex`` is "Globex Inc".
+    Beginnings of slugs will not: ``acme`` is not ``acme-staging``.
+    """
     asked = wanted.casefold().strip()
-    return any(name.casefold().strip().startswith(asked) for name in names)
+    told = [name.casefold().strip() for name in names]
+    return asked in told or (len(told) == 1 and told[0].startswith(asked + " "))
 
 
 def _check_organization(profile: Profile, names: tuple[str, ...]) -> None:

@@ -146,11 +146,10 @@ def _sign_in(call: Call, draft: Draft) -> Served:
 
 def _with_flag(error: HarvesterError) -> HarvesterError:
     """Where nobody can be asked, the hint names the flag."""
-    if isinstance(error, OriginNotAllowed):
-        error.hint = error.hint.replace(
-            "set HARVESTER_IDENTITY_ORIGINS=", "add --identity-origins "
-        )
-    return error
+    if not isinstance(error, OriginNotAllowed):
+        return error
+    hint = error.hint.replace("set HARVESTER_IDENTITY_ORIGINS=", "add --identity-origins ")
+    return OriginNotAllowed(error.message, hint=hint, latched=error.latched)
 
 
 def _write(call: Call, draft: Draft, plan: Plan) -> None:

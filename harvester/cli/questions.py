@@ -133,7 +133,9 @@ class Questions:
             "a command prints it (a password manager)",
         ]
         first = []
-        if source is not None:
+        if stem in draft.answers:
+            first = ["keep what I typed"]
+        elif source is not None:
             first = [f"keep what is set: {clean(source.where())}"]
         elif optional:
             first = ["no, or not known: leave it out"]

@@ -11,7 +11,7 @@ from harvester.cli.call import Call, global_options, pass_call
 from harvester.cli.telling import put, warn
 from harvester.client import TOKEN_WAIT_S, warnings_of
 from harvester.clock import parse_duration
-from harvester.errors import Bug, NoDaemon, SignInForbidden, TimedOut
+from harvester.errors import Bug, NoDaemon
 from harvester.vault.durable import Disk
 
 
@@ -68,16 +68,11 @@ def command(call: Call, min_valid: float, form: str, output: str | None, no_sign
 def _from_daemon(
     call: Call, name: str, min_valid_s: float, form: str, *, sign_in: bool
 ) -> tuple[str, list[str]]:
-    # Without waiting the daemon gives what it has in memory, which needs no sign-in of ours.
-    wait_s = TOKEN_WAIT_S if sign_in else 0.0
-    try:
-        return call.client().token(
-            name, min_valid_s=min_valid_s, form=form, origin=call.named_origin(), wait_s=wait_s
-        )
-    except TimedOut:
-        if sign_in:
-            raise
-    raise SignInForbidden(
-        "the daemon has no live session now, and --no-sign-in forbids to wait for a sign-in",
-        hint="leave out --no-sign-in, or see `harvester status`",
+    return call.client().token(
+        name,
+        min_valid_s=min_valid_s,
+        form=form,
+        origin=call.named_origin(),
+        wait_s=TOKEN_WAIT_S,
+        sign_in=sign_in,
     )

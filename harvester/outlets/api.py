@@ -55,7 +55,7 @@ class Keeper(Protocol):
     @property
     def why_not(self) -> str: ...
 
-    async def get(self, *, min_valid_s: float, wait_s: float) -> Served: ...
+    async def get(self, *, min_valid_s: float, wait_s: float, may_sign_in: bool) -> Served: ...
 
     async def report(self, *, generation: int, wait_s: float) -> Served: ...
 
@@ -165,7 +165,9 @@ class Api:
                 f"this daemon's profile {keeper.profile.name} is for {held}, not for {origin}",
                 hint="choose the profile for that origin with --profile, or unset HARVESTER_ORIGIN",
             )
-        served = await keeper.get(min_valid_s=min_valid_s, wait_s=wait_s)
+        served = await keeper.get(
+            min_valid_s=min_valid_s, wait_s=wait_s, may_sign_in=parameters.sign_in(asked)
+        )
         tag = f'"{served.session.generation}"'
         if tag in (one.strip() for one in request.headers.get("If-None-Match", "").split(",")):
             return web.Response(status=304, headers={"ETag": tag})

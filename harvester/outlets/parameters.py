@@ -106,6 +106,14 @@ def flag(asked: Mapping[str, Any], name: str) -> bool:
     return value
 
 
+def sign_in(asked: Mapping[str, str]) -> bool:
+    """Whether a sign-in may be started for this caller: ``sign_in=false`` says no."""
+    value = asked.get("sign_in", "true")
+    if value not in ("true", "false"):
+        raise Usage("`sign_in` is neither true nor false", hint="write sign_in=false")
+    return value == "true"
+
+
 def form(asked: Mapping[str, str]) -> str | None:
     """One of the printable formats, or None where the session object is wanted."""
     name = asked.get("format")

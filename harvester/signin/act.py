@@ -2,7 +2,8 @@
 
 The only place that sees a password and types it.  Every typing is checked against ``guard.py`` with
 the browser's own facts, before and after, and goes into the element of the document that was
-checked: a locator or the keyboard would wait through a navigation and type into the next page.
+checked: a locator or the keyboard would wait through a navigation and type into the next page, or
+into another frame that took the focus.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from harvester.signin.browser import Browser, Grip, Moved
 from harvester.signin.codes import Seed, choose_step
 from harvester.signin.decide import host_of
 from harvester.signin.dialogue import Job, Stage
-from harvester.signin.fields import Fields
+from harvester.signin.fields import Fields, enter_leads_away, find_fields
 from harvester.signin.guard import Place, Rules, What, objection
 from harvester.signin.observe import Control
 from harvester.signin.parent import Parent
@@ -27,6 +28,7 @@ from harvester.signin.parent import Parent
 _SELF_SUBMIT_S = 0.15
 _SELF_SUBMIT_BOXES_S = 0.4
 _LOOK_S = 0.02
+_NAMED = {"identifier": "a user name", "password": "a password", "code": "a code"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,8 @@ class Secrets:
     seed_text: str = field(default="", repr=False)
 
     def all(self) -> tuple[str, ...]:
-        return tuple(one for one in (self.password, self.seed_text) if one)
+        """In the spellings in which a page may echo them; host names are in lower case."""
+        return tuple(one for one in (self.password, self.password.lower(), self.seed_text) if one)
 
 
 class Hand:
@@ -53,6 +56,8 @@ class Hand:
         self.sent = False
         self.typed_user = False
         self.last_step = job.totp_last_step
+        self._after_password = False
+        self._secret_at = 0.0
 
     def code_wait_s(self) -> float:
         """How long until a code may be typed; 0 where none is needed."""
@@ -66,9 +71,19 @@ class Hand:
     async def fill(self, grip: Grip, fields: Fields) -> None:
         """Fill all that is asked and send it once.
 
-        Raises Moved where the page changed under the hand (then nothing was sent), OriginNotAllowed
-        where the guard objects, and the parent's own error where it refuses.
+        Raises Moved where the page changed under the hand and nothing secret was sent,
+        OriginNotAllowed where the guard objects, and the parent's own error where it refuses.
         """
+        self._after_password, self._secret_at = self.sent, 0.0
+        try:
+            await self._fill(grip, fields)
+        except Moved:
+            # Some pages send by themselves, and some hang while they do.  What may have been sent
+            # is answered by what the page shows next, and never typed once more.
+            if not self._secret_at or not await self._went_out(grip, self._secret_at):
+                raise
+
+    async def _fill(self, grip: Grip, fields: Fields) -> None:
         for control in fields.wanted:
             if control.top is None:
                 await grip.show(control)
@@ -98,8 +113,19 @@ class Hand:
             # A page that woke up late has cleared what was typed before its scripts ran.
             raise Moved("type")
         if fields.password is not None:
-            await self._check(grip, fields, fields.password, "password")
-        if fields.submit is not None and fields.submit.enabled:
+            await self._check(grip, fields, fields.password, "password", typed=True)
+        elif fields.codes:
+            await self._check(grip, fields, fields.codes[0], "code", typed=True)
+        view, controls = await grip.again()
+        submit = controls.get(fields.submit.index) if fields.submit is not None else None
+        # Many buttons wake up when something was typed.  Where Enter would press another one, a
+        # sleeping button is waited for.
+        enter = view.forms[submit.form] if submit is not None and submit.form is not None else None
+        if (
+            fields.submit is not None
+            and submit is not None
+            and (submit.enabled or (enter is not None and enter_leads_away(enter)))
+        ):
             await grip.press(fields.submit)
         else:
             await grip.enter(fields.wanted[-1])
@@ -114,8 +140,9 @@ class Hand:
         # Asking took time: the page may be another one by now.
         await self._check(grip, fields, control, "password")
         self.stage, self.sent = "after_submit", True
+        self._secret_at = time.monotonic()
         await grip.type(control, secrets.password)
-        await self._check(grip, fields, control, "password")
+        await self._check(grip, fields, control, "password", typed=True)
         return secrets.password
 
     async def _code(self, grip: Grip, fields: Fields) -> str:
@@ -130,6 +157,7 @@ class Hand:
         await self._check(grip, fields, fields.codes[0], "code")
         self.last_step = step
         self.stage, self.sent = "after_submit", True
+        self._secret_at = time.monotonic()
         code = seed.code(step)
         if len(fields.codes) == 1:
             await grip.type(fields.codes[0], code)
@@ -149,22 +177,59 @@ class Hand:
             await asyncio.sleep(_LOOK_S)
         return False
 
-    async def _check(self, grip: Grip, fields: Fields, control: Control, what: What) -> None:
-        form = grip.view.forms[fields.form] if fields.form is not None else None
-        targets = [form.action] if form is not None else []
-        if fields.submit is not None and fields.submit.formaction:
-            targets.append(fields.submit.formaction)
-        visible = control.visible and control.top is True and await grip.framed_visibly()
-        place = Place(grip.chain, grip.view.origin, tuple(targets), visible, fields.new_password)
+    async def _went_out(self, grip: Grip, since: float) -> bool:
+        """Whether something may have been sent since then: the page went, or it asked a server."""
+        until = time.monotonic() + _SELF_SUBMIT_S
+        while self._browser.traffic.latest_at < since:
+            if time.monotonic() > until:
+                return False
+            try:
+                await grip.again()
+            except Moved:
+                return True
+            await asyncio.sleep(_LOOK_S)
+        return True
+
+    async def _check(
+        self, grip: Grip, fields: Fields, control: Control, what: What, *, typed: bool = False
+    ) -> None:
+        """Ask the guard about the document as it is now.  Raises Moved or OriginNotAllowed.
+
+        Before typing the field must also be what it was taken for; ``typed`` says that it is
+        after: then the page may cover or disable it while it works.
+        """
+        view, controls = await grip.again()
+        now = controls.get(control.index)
+        if now is None:
+            raise Moved("type")
+        found = find_fields(view, username=self._job.username, after_password=self._after_password)
+        visible = typed or (now.visible and now.top is not False and await grip.framed_visibly())
+        if not typed and (not visible or now not in _of_kind(found, what)):
+            raise Moved("type")
+        targets = []
+        if now.form is not None:
+            targets.append(view.forms[now.form].action)
+        submit = controls.get(fields.submit.index) if fields.submit is not None else None
+        if now.form is not None and (submit is None or not submit.enabled):
+            targets += [one for one in (view.forms[now.form].enter_to,) if one]
+        if submit is not None and submit.formaction:
+            targets.append(submit.formaction)
+        place = Place(grip.chain, view.origin, tuple(targets), visible, found.new_password)
         reason = objection(place, what, self._rules)
         if reason is None:
             return
         if not place.chain or origin_of(place.chain[0]) != origin_of(grip.view.url):
             raise Moved("type")
         raise OriginNotAllowed(
-            f"{host_of(grip.view)} asks for a {what}, and it is not typed there: {reason}",
+            f"{host_of(grip.view)} asks for {_NAMED[what]}, and it is not typed there: {reason}",
             hint="if that place is yours, add its origin to HARVESTER_IDENTITY_ORIGINS",
         )
+
+
+def _of_kind(fields: Fields, what: What) -> tuple[Control | None, ...]:
+    if what == "identifier":
+        return (fields.user, fields.organization)
+    return (fields.password,) if what == "password" else fields.codes
 
 
 def _refuse(refusal: HarvesterError | None) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from harvester import redact
 from harvester.errors import (
     Bug,
     ConfigInvalid,
@@ -95,6 +96,7 @@ class Attempt:
         self._fingerprint: str | None = None
         self._stage: Stage = "before_submit"
         self._traffic = Traffic(job.origin)
+        self._secret: tuple[str, ...] = ()
 
     async def run(self) -> SignedIn | Stopped:
         """The result; every failure is one, none is raised."""
@@ -116,6 +118,9 @@ class Attempt:
             return self._stopped(_bug(error))
 
     def _stopped(self, error: HarvesterError, *, asked: bool = False) -> Stopped:
+        # Messages quote pages, and a page can echo what was typed into it.
+        error.message = redact.scrub(error.message, self._secret)
+        error.hint = redact.scrub(error.hint, self._secret)
         return Stopped(
             error,
             stage=self._stage,
@@ -177,6 +182,7 @@ class Attempt:
         secrets = None
         if password is not None:
             secrets = Secrets(password, self._fingerprint or "", seed, totp or "")
+            self._secret = secrets.all()
         await launching
         hand = Hand(job, browser, self._parent, secrets)
         walk = Walk(job, browser, self._parent, hand, secrets=secrets, consents=remembered.consents)

@@ -16,8 +16,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from playwright.async_api import Error as PlaywrightError
 from playwright.async_api import (
+    Dialog,
     Frame,
     JSHandle,
     Page,
@@ -28,10 +28,12 @@ from playwright.async_api import (
     ViewportSize,
     async_playwright,
 )
+from playwright.async_api import Error as PlaywrightError
 
 from harvester.errors import BrowserFailed, HarvesterError
 from harvester.signin.dialogue import BrowserChoice
 from harvester.signin.find import Found
+from harvester.signin.launch import launch_failure
 from harvester.signin.observe import Control, FrameView, View, frame_view
 from harvester.signin.traffic import NAVIGATION_PATIENCE_S, Traffic
 from harvester.signin.tree import command_lines, descendants
@@ -53,6 +55,12 @@ _TOLD_CHARS = 2_000_000
 _WINDOW = ViewportSize(width=1280, height=1000)
 _WAITED_FOR = ("document", "xhr", "fetch")
 _LOOK = Path(__file__).with_name("page.js").read_text("utf-8")
+_TYPE = Path(__file__).with_name("type.js").read_text("utf-8")
+# A second look at a held document, and where the elements of the first one are in it.
+_AGAIN = (
+    f"(held) => {{ const now = ({_LOOK})();"
+    " return [now.told, held.elements.map((one) => now.elements.indexOf(one)).join()]; }"
+)
 _NET = re.compile(r"net::(ERR_[A-Z_]+)")
 
 
@@ -97,11 +105,20 @@ class Grip:
         return tuple(found)
 
     async def framed_visibly(self) -> bool:
-        """Whether the frame itself can be seen; the main document always can."""
-        if self._frame.parent_frame is None:
-            return True
-        element = await _through("look at a frame", self._frame.frame_element())
-        return await _through("look at a frame", element.is_visible())
+        """Whether the frame and those around it can be seen, and none is a sandbox.
+
+        Asked of the pages around it, because a page in a sandbox can deny that it is in one.
+        """
+        frame = self._frame
+        while frame.parent_frame is not None:
+            element = await _through("look at a frame", frame.frame_element())
+            sandbox = await _through("look at a frame", element.get_attribute("sandbox"))
+            if sandbox is not None and "allow-same-origin" not in sandbox.lower().split():
+                return False
+            if not await _through("look at a frame", element.is_visible()):
+                return False
+            frame = frame.parent_frame
+        return True
 
     async def _element(self, control: Control) -> Any:
         picked = await _through(
@@ -118,9 +135,22 @@ class Grip:
         await _through("press", element.click(timeout=_ACTION_LIMIT_MS))
 
     async def type(self, control: Control, text: str) -> None:
-        """Into the element of this document; if the document goes, nothing is typed elsewhere."""
-        element = await self._element(control)
-        await _through("type", element.fill(text, timeout=_ACTION_LIMIT_MS))
+        """Into the element of this document (see type.js), or nowhere."""
+        given = [control.index, control.type, text]
+        if await _through("type", self._handle.evaluate(_TYPE, given)) is not True:
+            raise Moved("type")
+
+    async def again(self) -> tuple[FrameView, dict[int, Control]]:
+        """What this same document shows now, and its controls by their index in ``view``."""
+        told, places = await _through("look again", self._handle.evaluate(_AGAIN))
+        view = _view(told, self._frame)
+        if view is None or not isinstance(places, str):
+            raise Moved("look again")
+        found = {}
+        for index, place in enumerate(places.split(",") if places else ()):
+            if place.isdigit() and int(place) < len(view.controls):  # -1: it is gone
+                found[index] = view.controls[int(place)]
+        return view, found
 
     async def enter(self, control: Control) -> None:
         element = await self._element(control)
@@ -188,9 +218,9 @@ class Browser:
                 context.on("requestfailed", self._failed)
                 self._windows.append(await context.new_page())
                 context.on("page", self._opened)
-                context.on("dialog", lambda dialog: self._later(dialog.dismiss))
+                context.on("dialog", self._asked)
         except (PlaywrightError, OSError) as error:
-            failure = _launch_failure(found, str(error), sandbox=sandbox)
+            failure = launch_failure(found, str(error), sandbox=sandbox)
         except TimeoutError:
             failure = BrowserFailed(
                 f"{found.path} did not start within {LAUNCH_LIMIT_S:.0f} s",
@@ -225,7 +255,8 @@ class Browser:
             net = _NET.search(str(error))
             reason = net[1] if net else "no answer"
             # A redirect may have led elsewhere; that failure is known by its own origin.
-            failure = self.traffic.trouble or self.traffic.down(origin, reason)
+            there = (self.traffic.visited or [origin])[-1]
+            failure = self.traffic.trouble or self.traffic.down(there, reason)
         if failure is not None:
             raise failure
 
@@ -279,6 +310,10 @@ class Browser:
         task = asyncio.create_task(quietly())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _asked(self, dialog: Dialog) -> None:
+        """Dismissed, but for "leave this page?": a no to that would keep the sign-in there."""
+        self._later(dialog.accept if dialog.type == "beforeunload" else dialog.dismiss)
 
     def _opened(self, page: Page) -> None:
         """Follow a window that our press opened; any other is closed."""
@@ -339,18 +374,3 @@ def _view(told: object, frame: Frame) -> FrameView | None:
         return frame_view(data, frame.url)
     except (KeyError, TypeError, ValueError, RecursionError):
         return None
-
-
-def _launch_failure(found: Found, text: str, *, sandbox: bool) -> HarvesterError:
-    if sandbox and "sandbox" in text.lower():
-        return BrowserFailed(
-            f"{found.path} cannot start its sandbox here",
-            hint="allow unprivileged user namespaces, or set HARVESTER_SANDBOX=off",
-        )
-    if "libatomic" in text or "shared librar" in text:
-        return BrowserFailed(
-            "the browser or its driver lacks a system library", hint="run: scripts/setup"
-        )
-    return BrowserFailed(
-        f"the browser {found.path} did not start", hint="run: harvester doctor, or scripts/setup"
-    )

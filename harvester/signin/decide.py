@@ -21,7 +21,7 @@ from harvester.errors import (
 from harvester.profile import origin_of
 from harvester.signin import choices, lexicon
 from harvester.signin.dialogue import Rung
-from harvester.signin.fields import Fields, find_fields, in_banner
+from harvester.signin.fields import Fields, enter_leads_away, find_fields, in_banner
 from harvester.signin.observe import Control, FrameView, View, plain
 from harvester.signin.obstacles import find_obstacle, number_shown
 
@@ -89,13 +89,19 @@ def decide(view: View, known: Known) -> Decision:
     """The decision for the first frame, main document first, in which something is recognised."""
     for place, frame in enumerate(view.frames):
         found = _decide_frame(frame, known, main=place == 0)
+        if place > 0 and isinstance(found.action, Press) and not _ours(frame, known):
+            continue  # an advertisement's "Allow" is nobody's consent
         if found.state != UNKNOWN.state:
             return _uncover(view, replace(found, frame=place))
     return UNKNOWN
 
 
+def _ours(frame: FrameView, known: Known) -> bool:
+    return origin_of(frame.url) in (known.site_origin, *known.identity_origins)
+
+
 def host_of(frame: FrameView) -> str:
-    return urlsplit(frame.url).netloc or "the page"
+    return urlsplit(frame.url).netloc.rpartition("@")[2] or "the page"
 
 
 def _decide_frame(frame: FrameView, known: Known, *, main: bool) -> Decision:
@@ -165,6 +171,9 @@ def _ask(frame: FrameView, fields: Fields, known: Known, *, on_site: bool) -> De
             hint=f"if this is where you sign in, set HARVESTER_IDENTITY_ORIGINS={shown}",
         )
         return Decision(state, Stop(barred))
+    form = None if fields.form is None else frame.forms[fields.form]
+    if fields.submit is None and form is not None and enter_leads_away(form):
+        return UNKNOWN
     missing = _missing(fields, known, host)
     if missing is not None:
         return Decision(state, Stop(missing))

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from harvester.signin import lexicon
-from harvester.signin.observe import Control, FrameView, plain
+from harvester.signin.observe import Control, Form, FrameView, plain
 
 # A strong sign is worth 10, a medium one 5, a weak one 2; a sign against outweighs a strong one.
 _STRONG, _MEDIUM, _WEAK, _AGAINST = 10, 5, 2, -12
@@ -63,6 +63,9 @@ def find_fields(frame: FrameView, *, username: str | None, after_password: bool)
     best, best_score = Fields(), 0
     for form, members in groups.items():
         found = _of_form(frame, form, members, username=username, after_password=after_password)
+        if not found.codes and (found.new_password or _is_sign_up(frame, form, members)):
+            # Nothing of ours is typed there; it is only kept in mind that it was there.
+            found = Fields(new_password=True, form=form)
         score = _form_score(frame, found, members)
         if score > best_score:
             best, best_score = found, score
@@ -232,6 +235,24 @@ def _form_score(frame: FrameView, found: Fields, members: list[Control]) -> int:
     return points
 
 
+def _is_sign_up(frame: FrameView, form: int | None, members: list[Control]) -> bool:
+    """Whether it makes a new account: what it is headed, and what its buttons say."""
+    heading = plain(members[0].heading)
+    labels = [
+        one.label
+        for one in frame.usable
+        if one.form == form and one.role == "button" and not one.region
+    ]
+    if any(lexicon.SIGNS_IN.search(one) for one in (heading, *labels)):
+        return False
+    if lexicon.SIGN_UP.search(heading):
+        return True
+    goes_on = any(
+        lexicon.GO_ON.search(one) and not lexicon.WITH_PROVIDER.search(one) for one in labels
+    )
+    return not goes_on and any(lexicon.SIGN_UP.search(one) for one in labels)
+
+
 def find_submit(frame: FrameView, form: int | None, last: Control) -> Control | None:
     """The button that sends ``form``, or None where pressing Enter is the better way.
 
@@ -244,6 +265,12 @@ def find_submit(frame: FrameView, form: int | None, last: Control) -> Control | 
     ]
     points, best = max(scored, key=lambda pair: pair[0], default=(0, last))
     return best if points >= _BUTTON_THRESHOLD else None
+
+
+def enter_leads_away(form: Form) -> bool:
+    """Whether Enter, which presses the form's first button, would press a wrong one."""
+    label = plain(form.enter_name)
+    return bool(lexicon.LEAD_AWAY.search(label) or lexicon.WITH_PROVIDER.search(label))
 
 
 def _submit_score(button: Control, form: int | None, last: Control) -> int:

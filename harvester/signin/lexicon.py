@@ -51,12 +51,15 @@ LEAD_AWAY: Final = _any(
 )  # fmt: skip
 
 # The way in, on a page that is not yet a sign-in page.
-SIGN_IN: Final = _whole(
+_SIGN_IN = (
     "sign ?in", "log ?in", "sign on", "log on", "login", "anmelden", "einloggen", "se connecter",
     "connexion", "iniciar sesión", "acceder", "entrar", "accedi", "inloggen", "aanmelden",
     "ログイン", "サインイン", "登录", "登入", "로그인", "zaloguj( się)?", "logga in", "oturum aç",
     "giriş( yap)?",
 )  # fmt: skip
+SIGN_IN: Final = _whole(*_SIGN_IN)
+# The same anywhere in a heading or a button: "Log in or sign up" is a sign-in page too.
+SIGNS_IN: Final = _any(*_SIGN_IN)
 SIGN_UP: Final = _any(
     "sign ?up", "create (an |your |my )?(new )?account", "register", "registration", "join ",
     "registrieren", "konto erstellen", "s'inscrire", "créer un compte", "registrarse",

@@ -77,8 +77,12 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Form:
+    """Where a form sends to.  ``enter_*`` are its first sending button's: Enter presses that."""
+
     action: str
     method: str
+    enter_to: str | None = None
+    enter_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,13 +184,23 @@ def frame_view(data: Mapping[str, Any], url: str) -> FrameView:
         controls=tuple(
             _control(index, one, headings, zones) for index, one in enumerate(data["controls"])
         ),
-        forms=tuple(Form(str(one["action"]), str(one["method"])) for one in data["forms"]),
+        forms=tuple(_form(one) for one in data["forms"]),
         insets=tuple(
             Inset(str(one["source"]), str(one["title"]), tuple(int(side) for side in one["box"]))
             for one in data["frames"]
         ),
         posts=bool(data["posts"]),
         busy=bool(data["busy"]),
+    )
+
+
+def _form(data: Mapping[str, Any]) -> Form:
+    to = data.get("enter_to")
+    return Form(
+        action=str(data["action"]),
+        method=str(data["method"]),
+        enter_to=None if to is None else str(to),
+        enter_name=str(data.get("enter_name", "")),
     )
 
 

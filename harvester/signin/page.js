@@ -8,14 +8,25 @@
   const MAX_CONTROLS = 300;
   const MAX_TEXT = 8000;
   const MIN_SIDE = 8; // smaller things are tracking dots and visually hidden twins
-  const short = (text, limit = 160) => (text || "").replace(/\s+/g, " ").trim().slice(0, limit);
-  const above = (el) => el.assignedSlot || el.parentElement || (el.getRootNode().host ?? null);
-  const width = Math.max(document.documentElement.scrollWidth, innerWidth);
-  const height = Math.max(document.documentElement.scrollHeight, innerHeight);
+  // A form's own fields shadow its properties, and names of forms and pictures the document's: one
+  // named "children" is on every booking page, one named "parentElement" would lead in a circle.
+  const getter = (proto, name) => Object.getOwnPropertyDescriptor(proto, name).get;
+  const doc = (name) => getter(Document.prototype, name).call(document);
+  const attr = (el, name) => Element.prototype.getAttribute.call(el, name);
+  const has = (el, name) => Element.prototype.hasAttribute.call(el, name);
+  const kids = getter(Element.prototype, "children");
+  const slotOf = getter(Element.prototype, "assignedSlot");
+  const parentOf = getter(Node.prototype, "parentElement");
+  const rootOf = (el) => Node.prototype.getRootNode.call(el);
+  const page = doc("documentElement");
+  const short = (text, limit = 160) => String(text || "").replace(/\s+/g, " ").trim().slice(0, limit);
+  const above = (el) => slotOf.call(el) || parentOf.call(el) || (rootOf(el).host ?? null);
+  const width = Math.max(page.scrollWidth, innerWidth);
+  const height = Math.max(page.scrollHeight, innerHeight);
 
   const hiddenFrom = (el) => {
     for (let at = el; at; at = above(at)) {
-      if (at.inert || at.getAttribute("aria-hidden") === "true") return true;
+      if (has(at, "inert") || attr(at, "aria-hidden") === "true") return true;
     }
     return false;
   };
@@ -27,6 +38,14 @@
     const visible = el.checkVisibility({ opacityProperty: true, visibilityProperty: true });
     return visible && !hiddenFrom(el);
   };
+  // Nearly transparent: a person sees nothing there either.
+  const faint = (el) => {
+    for (let at = el; at; at = above(at)) {
+      const style = getComputedStyle(at);
+      if (style.opacity < 0.1 || /opacity\((0|0?\.0\d*|\d%)\)/.test(style.filter)) return true;
+    }
+    return false;
+  };
   const within = (inner, outer) => {
     for (let at = inner; at; at = above(at)) if (at === outer) return true;
     return false;
@@ -36,7 +55,7 @@
     const box = el.getBoundingClientRect();
     const x = box.left + box.width / 2, y = box.top + box.height / 2;
     if (x < 0 || y < 0 || x >= innerWidth || y >= innerHeight) return null;
-    let top = document.elementFromPoint(x, y);
+    let top = Document.prototype.elementFromPoint.call(document, x, y);
     while (top && top.shadowRoot) {
       const inner = top.shadowRoot.elementFromPoint(x, y);
       if (!inner || inner === top) break;
@@ -48,7 +67,7 @@
     return !!label && (label.control === el || label.contains(el));
   };
   const byIds = (el, attribute) =>
-    (el.getAttribute(attribute) || "")
+    (attr(el, attribute) || "")
       .split(/\s+/)
       .filter(Boolean)
       .map((id) => el.getRootNode().getElementById?.(id)?.textContent || "")
@@ -58,9 +77,9 @@
     const own = /^(input|select|textarea)$/i.test(el.tagName) ? "" : el.innerText || el.textContent;
     const button = el.tagName === "INPUT" && /^(submit|button|reset|image)$/.test(el.type);
     const picture = el.querySelector?.("img[alt],svg[aria-label]");
-    const drawn = picture ? picture.alt || picture.getAttribute("aria-label") : "";
+    const drawn = picture ? picture.alt || attr(picture, "aria-label") : "";
     return short(
-      byIds(el, "aria-labelledby") || el.getAttribute("aria-label") || labels || own ||
+      byIds(el, "aria-labelledby") || attr(el, "aria-label") || labels || own ||
         (button ? el.value || el.alt : "") || el.placeholder || el.title || drawn
     );
   };
@@ -73,11 +92,11 @@
     }
     return found;
   };
-  const zones = [];
+  const zones = [], body = doc("body");
   // The floating thing or dialog that holds an element: a banner, a pop-over.
   const zoneOf = (el) => {
-    for (let at = el; at && at !== document.body; at = above(at)) {
-      const role = at.getAttribute("role") || "";
+    for (let at = el; at && at !== body; at = above(at)) {
+      const role = attr(at, "role") || "";
       const floats = /^(fixed|sticky)$/.test(getComputedStyle(at).position);
       if (floats || at.tagName === "DIALOG" || /^(dialog|alertdialog)$/.test(role)) {
         let index = zones.findIndex((zone) => zone.el === at);
@@ -89,7 +108,7 @@
   };
   const regionOf = (el) => {
     for (let at = el; at; at = above(at)) {
-      const role = at.getAttribute("role") || "";
+      const role = attr(at, "role") || "";
       if (at.tagName === "NAV" || role === "navigation") return "nav";
       if (at.tagName === "FOOTER" || role === "contentinfo") return "footer";
       if (at.tagName === "HEADER" || role === "banner") return "header";
@@ -105,7 +124,7 @@
     return index < 0 ? forms.push(form) - 1 : index;
   };
   const roleOf = (el) => {
-    const given = el.getAttribute("role");
+    const given = attr(el, "role");
     if (given) return given;
     const tag = el.tagName;
     if (tag === "A") return "link";
@@ -123,19 +142,25 @@
     const tag = el.tagName;
     if (tag === "INPUT") return el.type !== "hidden";
     if (/^(BUTTON|SELECT|TEXTAREA|SUMMARY)$/.test(tag)) return true;
-    if (tag === "A") return el.hasAttribute("href") || el.getAttribute("role") === "button";
-    if (/^(button|link|textbox|option|menuitem|radio)$/.test(el.getAttribute("role") || "")) return true;
-    if (el.getAttribute("contenteditable") === "true") return true;
+    if (tag === "A") return has(el, "href") || attr(el, "role") === "button";
+    if (/^(button|link|textbox|option|menuitem|radio)$/.test(attr(el, "role") || "")) return true;
+    if (attr(el, "contenteditable") === "true") return true;
     // A custom element that acts as a button and holds none.
     return (
-      (el.hasAttribute("onclick") || (tag.includes("-") && el.tabIndex >= 0)) &&
+      (has(el, "onclick") || (tag.includes("-") && el.tabIndex >= 0)) &&
       !el.shadowRoot && getComputedStyle(el).cursor === "pointer"
     );
   };
 
-  // A form's own fields shadow its properties: one named "children" is on every booking page.
-  const kids = Object.getOwnPropertyDescriptor(Element.prototype, "children").get;
   const childrenOf = (node) => (node instanceof Element ? kids.call(node) : node.children);
+  const base = getter(Node.prototype, "baseURI").call(document);
+  const address = (given) => {
+    try {
+      return given ? new URL(given, base).href : location.href;
+    } catch {
+      return "invalid:"; // no place that anything may go to
+    }
+  };
   const controls = [], elements = [], headings = [], alerts = [], frames = [], shadowTexts = [];
   let busy = false, heading = -1;
   const take = (el) => {
@@ -148,24 +173,24 @@
       tag: el.tagName.toLowerCase(),
       role,
       type: (el.type || "").toString().toLowerCase(),
-      autocomplete: (el.getAttribute("autocomplete") || "").toLowerCase().split(/\s+/).filter(Boolean),
+      autocomplete: (attr(el, "autocomplete") || "").toLowerCase().split(/\s+/).filter(Boolean),
       name: nameOf(el),
       parts: role === "textbox" ? [] : parts(el),
       id: short(el.id, 80),
-      field_name: short(el.getAttribute("name") || "", 80),
+      field_name: short(attr(el, "name") || "", 80),
       placeholder: short(el.placeholder || "", 80),
-      hints: [role === "textbox" ? "" : el.getAttribute("value"), ...Object.values(el.dataset || {})]
+      hints: [role === "textbox" ? "" : attr(el, "value"), ...Object.values(el.dataset || {})]
         .map((one) => short(one || "", 80)).filter(Boolean).slice(0, 6),
       path: el.tagName === "A" && el.href ? short(el.pathname || "", 120) : "",
       maxlength: el.maxLength > 0 ? el.maxLength : null,
-      inputmode: (el.getAttribute("inputmode") || "").toLowerCase(),
+      inputmode: (attr(el, "inputmode") || "").toLowerCase(),
       form: formOf(el),
-      formaction: sends && el.hasAttribute("formaction") ? el.formAction : null,
+      formaction: sends && has(el, "formaction") ? address(attr(el, "formaction")) : null,
       sends,
       box: [box.left + scrollX, box.top + scrollY, box.width, box.height].map(Math.round),
-      visible: shown(el),
+      visible: shown(el) && !(role === "textbox" && faint(el)),
       top: onTop(el),
-      enabled: !el.matches(":disabled") && el.getAttribute("aria-disabled") !== "true",
+      enabled: !el.matches(":disabled") && attr(el, "aria-disabled") !== "true",
       writable: !el.readOnly,
       filled: !!(typed || el.type === "password") && !!el.value,
       checked: !!el.checked,
@@ -178,12 +203,12 @@
   const walk = (root) => {
     for (const el of childrenOf(root)) {
       if (/^(SCRIPT|STYLE|TEMPLATE|NOSCRIPT|HEAD)$/.test(el.tagName)) continue;
-      const role = el.getAttribute("role") || "";
+      const role = attr(el, "role") || "";
       if (/^(H[1-6]|LEGEND)$/.test(el.tagName) || role === "heading") {
         if (shown(el)) heading = headings.push(short(el.innerText || el.textContent)) - 1;
       }
-      if (el.getAttribute("aria-busy") === "true" || role === "progressbar") busy ||= shown(el);
-      const told = /(^|[-_ ])(error|alert|invalid|danger)/i.test(el.getAttribute("class") || "");
+      if (attr(el, "aria-busy") === "true" || role === "progressbar") busy ||= shown(el);
+      const told = /(^|[-_ ])(error|alert|invalid|danger)/i.test(attr(el, "class") || "");
       if ((role === "alert" || told) && alerts.length < 8 && shown(el)) {
         const text = short(el.innerText, 200);
         if (text && text.length < 200 && !alerts.includes(text)) alerts.push(text);
@@ -206,28 +231,38 @@
       walk(el);
     }
   };
-  if (document.body) walk(document.documentElement);
+  if (body) walk(page);
 
   // A form of hidden fields only, that carries an answer: it sends itself on.
-  const posts = [...document.forms].some(
+  const posts = [...doc("forms")].some(
     (form) =>
-      (form.getAttribute("method") || "").toLowerCase() === "post" &&
-      [...form.querySelectorAll("input,button,select,textarea")].every((one) => one.type === "hidden" || !shown(one) || one.type === "submit") &&
+      (attr(form, "method") || "").toLowerCase() === "post" &&
+      [...Element.prototype.querySelectorAll.call(form, "input,button,select,textarea")].every((one) => one.type === "hidden" || !shown(one) || one.type === "submit") &&
       ["SAMLResponse", "SAMLRequest", "wresult", "id_token", "code"].some(
-        (name) => form.querySelector(`input[type=hidden][name="${name}"]`)
+        (name) => Element.prototype.querySelector.call(form, `input[type=hidden][name="${name}"]`)
       )
   );
-  const text = [document.body?.innerText || "", ...shadowTexts].join("\n").slice(0, MAX_TEXT);
-  const actions = forms.map((form) => ({
-    action: form.getAttribute("action") ? new URL(form.getAttribute("action"), document.baseURI).href : location.href,
-    method: (form.getAttribute("method") || "get").toLowerCase(),
-  }));
+  const text = [body?.innerText || "", ...shadowTexts].join("\n").slice(0, MAX_TEXT);
+  // What Enter presses: the first button of the form that sends, seen or not.
+  const defaultOf = (form) =>
+    [...rootOf(form).querySelectorAll("button,input[type=submit],input[type=image]")].find(
+      (one) => one.form === form && /^(submit|image)$/.test(one.type)
+    );
+  const actions = forms.map((form) => {
+    const first = defaultOf(form);
+    return {
+      action: address(attr(form, "action")),
+      method: (attr(form, "method") || "get").toLowerCase(),
+      enter_to: first && has(first, "formaction") ? address(attr(first, "formaction")) : null,
+      enter_name: first ? nameOf(first) : "",
+    };
+  });
   const data = {
     born: performance.timeOrigin,
     origin: self.origin,
     path: location.pathname.slice(0, 200),
-    title: short(document.title),
-    ready: document.readyState,
+    title: short(doc("title")),
+    ready: doc("readyState"),
     text,
     headings: headings.slice(0, 40),
     alerts,

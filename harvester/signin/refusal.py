@@ -47,6 +47,8 @@ class Answered:
 
     def add(self, origin: str | None, fields: Fields, view: View) -> None:
         self._kinds |= {(origin, kind) for kind in kinds(fields)}
+        if fields.told is not None:
+            self._kinds.add((origin, "user"))  # it went along
         self.shown = tuple(line for frame in view.frames for line in _lines(frame))
         self.documents = view.documents
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from harvester import redact
 from harvester.errors import (
     CodeRejected,
     HarvesterError,
@@ -39,6 +40,8 @@ MAX_WALK_S = 90.0
 _LOOK_EVERY_S = 0.02
 # What stops a sign-in, or latches it, must have stood still this long.
 _QUIET_S = 0.3
+# Trackers that hang, endless polls and progress bars never end: what can be seen counts then.
+_STILL_S = 5.0
 # A page that is still the same this long after an action, with nothing on its way, will stay so.
 _NO_REACTION_S = 10.0
 # The same button is pressed again in one document only when all has been still for a second.
@@ -162,8 +165,11 @@ class Walk:
         return time.monotonic() - self._changed_at
 
     def _still(self, view: View) -> bool:
-        """Nothing moves and nothing is on its way."""
-        return view.settled and self._quiet_s() >= _QUIET_S and not self._traffic.in_flight
+        """Nothing moves, and nothing is on its way or it never comes."""
+        quiet_s = self._quiet_s()
+        if quiet_s >= _STILL_S:
+            return not self._traffic.navigating
+        return view.settled and quiet_s >= _QUIET_S and not self._traffic.in_flight
 
     async def _jar(self) -> tuple[tuple[Cookie, ...], list[dict[str, Any]]]:
         everything = await self._browser.cookies()
@@ -222,7 +228,9 @@ class Walk:
             await self._act(view, decision)
         elif decision.state != "unknown":
             self._tell(decision.state, host)
-        elif view.settled and time.monotonic() - max(self._known_at, self._acted_at) > _UNKNOWN_S:
+        elif not (view.settled or self._still(view)):
+            return
+        elif time.monotonic() - max(self._known_at, self._acted_at) > _UNKNOWN_S:
             self._tell("unknown", host)
             if self._hand.sent:
                 self._hand.stage = "answered"
@@ -322,7 +330,10 @@ class Walk:
         fresh = new_words(self._answered.shown, frame)
         if not self._still(view):
             return
-        if self._answered.documents == view.documents and not (fresh or frame.alerts):
+        same = self._answered.documents == view.documents
+        if same and self._traffic.in_flight:
+            return  # the answer may be on its way, whatever the page says meanwhile
+        if same and not (fresh or frame.alerts):
             if time.monotonic() - self._acted_at > _NO_REACTION_S:
                 raise self._unrecognised(view, "does not react")
             return
@@ -345,6 +356,7 @@ class Walk:
         return unrecognised(view, what)
 
     def _tell(self, state: str, host: str) -> None:
+        host = redact.scrub(host, self._secrets.all() if self._secrets else ())
         if (state, host) != self._told:
             self._told = (state, host)
             self._parent.step(state, host)

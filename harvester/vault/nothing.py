@@ -14,6 +14,9 @@ from harvester.vault.seal import Purpose
 class NoStore:
     """Holds nothing.  Writing to it is a mistake of ours."""
 
+    def profiles(self) -> list[str]:
+        return []
+
     def read(self, profile: str, purpose: Purpose) -> Stored | None:
         return None
 

@@ -103,16 +103,19 @@ def test_after_kill_nine_the_same_session_is_served_without_a_sign_in(home):
 def test_a_session_of_25_seconds_is_renewed_before_it_ends_again_and_again(tmp_path):
     with StandInProcess(session_life_s=25) as world:
         home = Home(tmp_path, world)
-        with home.daemon() as daemon:
-            generations = set()
+        kept = home.place / "cookie.txt"
+        home.env["HARVESTER_FILES"] = f"cookie:{kept}"
+        with home.daemon():
+            # Nobody asks the daemon for anything: only its own schedule can do this.  The kept
+            # file is what a tool would use, and it must work at every moment.
+            seen = set()
             ends_at = time.monotonic() + 60
             while time.monotonic() < ends_at:
-                session = json.loads(daemon.client.session())
-                assert session["stale"] is False
-                assert home.ask_site(session["headers"]["Cookie"]) == 200
-                generations.add(session["generation"])
+                cookie = kept.read_text().strip()
+                assert home.ask_site(cookie) == 200
+                seen.add(cookie)
                 time.sleep(0.5)
-        assert len(generations) >= 3
+        assert len(seen) >= 3
         assert world.state()["password_submits"] == 1
 
 
@@ -193,6 +196,22 @@ def test_without_an_allowed_origin_nothing_is_typed_and_the_setting_is_named(hom
     assert state["password_submits"] == 0 and state["wrong_clicks"] == {}
     fixed = home.run("token", HARVESTER_IDENTITY_ORIGINS=home.world.identity)
     assert fixed.returncode == 0, fixed.stderr
+
+
+def test_no_sign_in_starts_none_with_a_daemon_and_without(home):
+    assert home.error("token", "--no-sign-in")[1]["code"] == "sign_in_forbidden"
+    with home.daemon():
+        home.run("logout")
+        code, error = home.error("token", "--no-sign-in")
+        assert (code, error["code"]) == (4, "sign_in_forbidden")
+        assert home.world.state()["sign_ins"] == 1
+
+
+def test_a_second_daemon_on_the_same_store_refuses_with_a_sentence(home):
+    with home.daemon():
+        second = home.run("serve", HARVESTER_SOCKET=str(home.place / "other" / "h.sock"))
+        assert second.returncode == 78
+        assert "another daemon" in second.stderr
 
 
 def test_without_a_user_name_nothing_starts(home):

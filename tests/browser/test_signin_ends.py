@@ -111,18 +111,20 @@ def test_no_process_below_the_signer_knows_a_secret(
         {**room, "SSLKEYLOGFILE": "/tmp/must-not-exist", "NODE_OPTIONS": "--no-such-flag"},
     )
     found: list[str] = []
+    read: set[str] = set()
 
     def search() -> None:
         for pid in descendants(signer.process.pid):
             for name in ("cmdline", "environ"):
                 with contextlib.suppress(OSError):
                     told = Path(f"/proc/{pid}/{name}").read_bytes()
+                    read.add(f"{pid} {name}")
                     if canary.encode() in told or standin.totp_secret.encode() in told:
                         found.append(f"{pid} {name}")
 
     outcome = signer.run(on_step=lambda now: search() if now in ("ask_both", "candidate") else None)
     assert outcome.error is None, outcome.result
-    assert found == []
+    assert found == [] and len(read) > 3
     assert canary.encode() not in outcome.raw + outcome.stderr
     assert outcome.stderr == b""
 

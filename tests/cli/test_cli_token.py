@@ -84,13 +84,13 @@ def test_the_origin_that_the_environment_names_is_told_to_the_daemon(
     assert capsys.readouterr().out == ""
 
 
-def test_no_sign_in_takes_what_the_daemon_has_and_waits_for_nothing(
+def test_no_sign_in_tells_the_daemon_to_start_none(
     cli: Run, daemon: FakeDaemon, capsys: Out
 ) -> None:
-    daemon.problem("/v1/session", "timed_out", status=503)
+    daemon.problem("/v1/session", "sign_in_forbidden", status=409)
     assert cli("token", "--no-sign-in", once=FakeOnce()) == 4
-    assert daemon.asked[0].query["wait_s"] == "0"
-    assert "sign_in" not in capsys.readouterr().out
+    assert daemon.asked[0].query["sign_in"] == "false"
+    assert capsys.readouterr().out == ""
 
 
 def test_a_short_or_stale_session_is_given_with_a_warning(cli: Run, capsys: Out) -> None:

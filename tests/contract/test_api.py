@@ -65,7 +65,9 @@ async def test_the_session_object_is_given_with_its_generation_as_etag(
         assert answer.headers["ETag"] == '"7"'
         assert answer.headers["Cache-Control"] == "no-store"
         assert await answer.json() == wire.session_object(house.default.served)
-    assert house.default.calls == [("get", {"min_valid_s": 0.0, "wait_s": 60.0})]
+    assert house.default.calls == [
+        ("get", {"min_valid_s": 0.0, "wait_s": 60.0, "may_sign_in": True})
+    ]
 
 
 async def test_a_generation_that_the_caller_has_is_not_sent_again(
@@ -100,7 +102,8 @@ async def test_the_value_of_two_cookies_is_a_wrong_question(
 
 
 async def test_parameters_reach_the_keeper(client: aiohttp.ClientSession, house: FakeHouse) -> None:
-    query = "profile=work-eu&min_valid_s=12.5&wait_s=0&later=ignored&origin=HTTPS://APP.example:443"
+    query = "profile=work-eu&min_valid_s=12.5&wait_s=0&later=ignored&sign_in=false"
+    query += "&origin=HTTPS://APP.example:443"
     async with client.get("/v1/session?" + query) as answer:
         assert answer.status == 200
     body = {"profile": "default", "generation": 7, "wait_s": 300, "later": {"any": [1]}}
@@ -116,7 +119,9 @@ async def test_parameters_reach_the_keeper(client: aiohttp.ClientSession, house:
         assert await answer.json() == {"done": True, "cleared": None}
     async with client.post("/v1/logout", data=b"") as answer:
         assert await answer.json() == {"done": True, "signed_out": True}
-    assert house.all["work-eu"].calls == [("get", {"min_valid_s": 12.5, "wait_s": 0.0})]
+    assert house.all["work-eu"].calls == [
+        ("get", {"min_valid_s": 12.5, "wait_s": 0.0, "may_sign_in": False})
+    ]
     assert house.default.calls == [
         ("report", {"generation": 7, "wait_s": 300.0}),
         ("refresh", {"hard": True, "wait_s": 60.0}),

@@ -18,6 +18,7 @@ from harvester.keeper import Keeper
 from harvester.profile import Profile, SecretSource, Site
 from harvester.records import Records
 from harvester.session import Cookie, Served
+from harvester.sign_ins import SignIns
 from harvester.signer import Overseer
 from harvester.signin.dialogue import BrowserChoice, Job, SignedIn, Stopped
 from harvester.staging import Staging
@@ -68,6 +69,9 @@ class World:
     sign_ins: list[str] = field(default_factory=list)
     submits: list[str] = field(default_factory=list)
     gate: asyncio.Event | None = None
+    began: asyncio.Event = field(default_factory=asyncio.Event)
+    rolls: Cookie | None = None
+    silent_after: int | None = None
 
     def issue(self) -> tuple[Cookie, ...]:
         self.issued += 1
@@ -100,13 +104,19 @@ class World:
             return Answer(trouble="no answer")
         if self.answer is not None:
             return self.answer
+        if self.silent_after is not None and self.probes > self.silent_after:
+            return Answer(trouble="no answer")
         alive = any(cookie.value in self.live for cookie in cookies)
-        return Answer(200, body="[]") if alive else Answer(401, words="session expired")
+        rolled = () if self.rolls is None else (self.rolls,)
+        if alive:
+            return Answer(200, body="[]", set_cookies=rolled)
+        return Answer(401, words="session expired")
 
     # the signer, as climb.Climber runs it
 
     async def run(self, job: Job, overseer: Overseer) -> SignedIn | Stopped:
         self.sign_ins.append(job.rung)
+        self.began.set()
         if self.gate is not None:
             await self.gate.wait()
         if self.stops_with is not None:
@@ -163,16 +173,17 @@ class Engine:
         prepare(root)
         self.store = DirectoryStore(root, Seal(KeyRing(MasterKey(KEY))))
         self.world = world
+        self.changes: list[int] = []
         self.published: list[Served | None] = []
         who = who or profile()
-        self.records = Records(self.store, who.name)
+        self.records = Records(self.store, who.name, world.clock)
         staging = Staging(who, world, world.clock)
 
         async def publish(served: Served | None) -> None:
             self.published.append(served)
 
         held = Held(who, records=self.records, clock=world.clock, publish=publish)
-        climber = Climber(
+        sign_ins = SignIns(
             who,
             records=self.records,
             staging=staging,
@@ -185,8 +196,11 @@ class Engine:
         self.keeper = Keeper(
             who,
             held=held,
-            climber=climber,
+            climber=Climber(
+                who, records=self.records, staging=staging, sign_ins=sign_ins, clock=world.clock
+            ),
             staging=staging,
             records=self.records,
             clock=world.clock,
+            on_change=lambda: self.changes.append(1),
         )

@@ -54,8 +54,10 @@ class FakeKeeper:
             raise self.fails
         return self.served
 
-    async def get(self, *, min_valid_s: float, wait_s: float) -> Served:
-        return await self._serve("get", min_valid_s=min_valid_s, wait_s=wait_s)
+    async def get(self, *, min_valid_s: float, wait_s: float, may_sign_in: bool) -> Served:
+        return await self._serve(
+            "get", min_valid_s=min_valid_s, wait_s=wait_s, may_sign_in=may_sign_in
+        )
 
     async def report(self, *, generation: int, wait_s: float) -> Served:
         served = await self._serve("report", generation=generation, wait_s=wait_s)

@@ -268,9 +268,7 @@ async def test_a_caller_that_goes_away_ends_nobody_elses_sign_in(engine, world):
     world.gate = asyncio.Event()
     first = asyncio.create_task(engine.keeper.get())
     second = asyncio.create_task(engine.keeper.get())
-    while not world.sign_ins:
-        await asyncio.sleep(0)
-        await asyncio.sleep(0.001)
+    await world.began.wait()
     first.cancel()
     world.gate.set()
     assert (await second).session.generation == 1
@@ -298,8 +296,12 @@ async def test_a_session_of_another_origin_is_never_served(engine, world, tmp_pa
     moved = profile()
     moved = replace(moved, site=replace(moved.site, origin="https://evil.example"))
     other = Engine(tmp_path / "store", world, moved)
+    await other.keeper.start()
     with pytest.raises(errors.OriginMismatch):
-        await other.keeper.start()
+        await other.keeper.get()
+    assert not other.keeper.ready
+    # The way out that the hint names works.
+    assert (await other.keeper.logout())["done"]
 
 
 async def test_another_processes_session_is_taken_up_without_a_sign_in(engine, world, tmp_path):
@@ -370,3 +372,166 @@ async def test_a_challenge_is_latched_until_a_person_unlocks(engine, world):
     world.stops_with = None
     await engine.keeper.unlock()
     assert (await engine.keeper.get()).session.generation == 1
+
+
+# what an attack on the engine found, each as the story that it prevents
+
+
+async def test_another_user_in_the_settings_is_not_served_the_last_ones_session(
+    engine, world, tmp_path
+):
+    kept = (await engine.keeper.get()).session
+    engine.records.keep_session(replace(kept, identity="ada@acme.example", generation=2))
+    other = await restarted(tmp_path, world, profile(username="bob@acme.example"))
+    with pytest.raises(errors.IdentityMismatch):
+        await other.keeper.get()
+
+
+async def test_three_profiles_of_one_account_send_a_wrong_password_once(tmp_path, world):
+    for name in ("acme", "globex", "initech"):
+        who = replace(with_password("wrong"), name=name)
+        engine = await restarted(tmp_path, world, who)
+        with pytest.raises(errors.CredentialsRejected):
+            await engine.keeper.get()
+    assert world.submits == ["wrong"]
+
+
+async def test_a_site_that_rolls_its_cookie_keeps_the_session_though_nothing_got_longer(
+    engine, world
+):
+    world.life_s = 100.0
+    first = (await engine.keeper.get()).session
+    rolled = "rolled-value-of-the-site"
+    world.live = {rolled, first.cookies[0].value}
+    world.rolls = replace(first.cookies[0], value=rolled)
+    world.clock.sleep(70)
+    world.stops_with = errors.ProviderDown("down")
+    await engine.keeper.check()
+    served = engine.keeper.current
+    assert served is not None and served.session.cookies[0].value == rolled
+
+
+async def test_a_store_that_lost_the_record_is_no_logout(engine, world, tmp_path):
+    first = (await engine.keeper.get()).session
+    for path in (tmp_path / "store" / "profiles" / "default").glob("session*"):
+        path.unlink()
+    await engine.keeper.follow_store()
+    assert engine.keeper.current is not None
+    assert engine.records.session() == first
+
+
+async def test_a_logout_by_another_process_is_followed(engine, world, tmp_path):
+    await engine.keeper.get()
+    await (await restarted(tmp_path, world)).keeper.logout()
+    await engine.keeper.follow_store()
+    assert engine.keeper.current is None
+    assert engine.keeper.standing().state == "signed_out"
+    assert engine.published[-1] is None
+
+
+async def test_what_the_site_refused_is_not_served_again_after_a_restart(engine, world, tmp_path):
+    await engine.keeper.get()
+    world.revoke()
+    world.stops_with = errors.ProviderDown("down")
+    with pytest.raises(errors.ProviderDown):
+        await engine.keeper.report(generation=1)
+    again = await restarted(tmp_path, world)
+    assert again.keeper.current is None and not again.keeper.ready
+
+
+async def test_a_logout_during_a_sign_in_ends_it(engine, world):
+    world.gate = asyncio.Event()
+    waiting = asyncio.create_task(engine.keeper.get())
+    await world.began.wait()
+    await engine.keeper.logout()
+    with pytest.raises(errors.Busy):
+        await waiting
+    assert engine.keeper.current is None and engine.records.session() is None
+
+
+async def test_an_older_process_does_not_write_over_a_newer_session(engine, world, tmp_path):
+    await engine.keeper.get()
+    other = await restarted(tmp_path, world)
+    await other.keeper.refresh(hard=True)
+    world.clock.sleep(100)
+    world.live.add(engine.keeper.current.session.cookies[0].value)
+    await engine.keeper.report(generation=1)
+    assert engine.records.session().generation == 2
+
+
+async def test_no_sign_in_starts_none_through_the_keeper_of_a_daemon(engine, world):
+    await engine.keeper.get()
+    await engine.keeper.logout()
+    world.sign_ins = []
+    with pytest.raises(errors.SignInForbidden):
+        await engine.keeper.get(may_sign_in=False)
+    assert world.sign_ins == []
+
+
+async def test_a_refresh_of_a_live_session_never_types_the_password(engine, world):
+    await engine.keeper.get()
+    world.remembers = False
+    for _ in range(4):
+        world.clock.sleep(30)
+        served = await engine.keeper.refresh()
+        assert served.error is None
+    assert world.submits == ["right"]
+
+
+async def test_a_new_sign_in_that_was_asked_for_joins_no_touch(engine, world):
+    await engine.keeper.get()
+    lesser = asyncio.create_task(engine.keeper.refresh())
+    await asyncio.sleep(0)
+    served = await engine.keeper.refresh(hard=True)
+    await lesser
+    assert served.session.generation >= 2 and "silent" in world.sign_ins
+
+
+async def test_patience_holds_for_the_probe_too(engine, world):
+    await engine.keeper.get()
+    never = asyncio.Event()
+
+    async def probe(cookies):
+        await never.wait()
+
+    world.probe = probe
+    told = await engine.keeper.report(generation=1, wait_s=0.05)
+    assert (told.verdict, told.stale) == ("unreachable", True)
+
+
+async def test_a_site_that_fails_all_day_is_asked_seldom(engine, world):
+    world.answer = Answer(503, retry_after_s=3600)
+    assert await engine.keeper.check() == 3600
+    world.answer = Answer(503)
+    engine.keeper._flight.forgive()
+    assert await engine.keeper.check() >= 30
+
+
+async def test_a_site_that_fell_silent_after_the_sign_in_costs_no_password(tmp_path, world):
+    engine = await restarted(tmp_path, world, profile(session_cookie="sid"))
+    issue = world.issue
+
+    def then_silent():
+        cookies = issue()
+        world.silent_after = world.probes + 1
+        return cookies
+
+    world.issue = then_silent
+    with pytest.raises(errors.SiteDown):
+        await engine.keeper.get()
+    standing = engine.keeper.standing()
+    assert standing.ledger.latch is None and standing.ledger.since_success() == ()
+    world.issue, world.silent_after = issue, None
+    world.clock.sleep(3600)
+    assert (await engine.keeper.get()).session.generation == 1
+    assert world.sign_ins == ["scripted", "silent"] and world.submits == ["right"]
+
+
+async def test_a_damaged_ledger_leaves_silent_sign_ins_alone(engine, world, tmp_path):
+    await engine.keeper.get()
+    world.revoke()
+    for path in (tmp_path / "store" / "profiles" / "default").glob("ledger*"):
+        path.write_bytes(path.read_bytes()[:-20])
+    again = await restarted(tmp_path, world)
+    assert (await again.keeper.report(generation=1)).session.generation == 2
+    assert world.sign_ins == ["scripted", "silent"]

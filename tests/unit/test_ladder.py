@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from harvester.errors import BudgetSpent, NeedsHuman, ProviderDown
-from harvester.ladder import Climb, Facts, Stop, next_step
+from harvester.errors import BudgetSpent, CredentialsRejected, NeedsHuman, ProviderDown
+from harvester.ladder import Climb, Enough, Facts, Stop, next_step
 from harvester.ledger import Ledger
 
 NOW = 1_000_000.0
@@ -20,6 +20,8 @@ def path(facts: Facts) -> list[str]:
     taken: list[str] = []
     while True:
         step = next_step(facts, NOW)
+        if isinstance(step, Enough):
+            return [*taken, "enough"]
         if isinstance(step, Stop):
             return [*taken, step.error.code]
         taken.append(step.rung)
@@ -41,8 +43,8 @@ def path(facts: Facts) -> list[str]:
             replace(FULL, why="none", remembers=False, username=False, password=False),
             ["not_configured"],
         ),
-        (replace(FULL, why="stale", may_sign_in=False), ["touch", "renew", "sign_in_forbidden"]),
-        (replace(FULL, why="none", may_sign_in=False), ["sign_in_forbidden"]),
+        (replace(FULL, why="asked"), ["touch", "renew", "silent", "enough"]),
+        (replace(FULL, why="asked", remembers=False), ["touch", "renew", "enough"]),
         (replace(FULL, why="none", username=False), ["silent", "needs_human"]),
     ],
 )
@@ -70,6 +72,20 @@ def test_a_latch_on_the_secrets_leaves_silent_sign_ins_alone():
     both = Ledger().with_latch(NOW, NeedsHuman("x"), blocks=("silent", "scripted"), settings="s")
     stopped = next_step(replace(FULL, ledger=both, why="none"), NOW)
     assert isinstance(stopped, Stop) and stopped.error.latched
+
+
+def test_a_refusal_stays_a_refusal_when_the_silent_bucket_is_empty():
+    ledger = Ledger().with_latch(NOW, CredentialsRejected("no"), blocks=(), settings="s", firm=True)
+    for _ in range(10):
+        ledger = ledger.with_silent(NOW, None)
+    assert path(replace(FULL, why="none", ledger=ledger)) == ["credentials_rejected"]
+
+
+def test_a_provider_that_has_forgotten_us_is_not_asked_silently_again():
+    ledger = Ledger().with_usefulness(NOW, "silent", helped=False)
+    assert path(replace(FULL, why="none", ledger=ledger)) == ["scripted", "needs_human"]
+    again = ledger.with_submit(NOW, "fp").with_success("fp")
+    assert next_step(replace(FULL, why="none", ledger=again), NOW) == Climb("silent")
 
 
 def test_a_spent_budget_is_told_before_a_browser_starts():

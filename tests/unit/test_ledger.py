@@ -2,8 +2,10 @@
 
 import pytest
 
+from harvester import ledger_form
+from harvester.digests import settings_digest
 from harvester.errors import AccountLocked, NeedsHuman, ProviderDown, RateLimited
-from harvester.ledger import BACKOFF_MOST_S, DAY_S, HOUR_S, Ledger, settings_digest
+from harvester.ledger import BACKOFF_MOST_S, DAY_S, HOUR_S, Ledger
 from harvester.profile import Profile, SecretSource, Site
 from harvester.verdict import Picture
 
@@ -16,16 +18,16 @@ def test_a_send_is_refused_after_two_different_secrets_were_rejected():
     ledger = Ledger()
     for secret in ("old", "new"):
         assert ledger.refuses_submit(NOW, PROFILE) is None
-        ledger = ledger.with_submit(NOW, secret).with_rejected(NOW, secret)
+        ledger = ledger.with_submit(NOW, secret).with_rejected(secret)
     refusal = ledger.refuses_submit(NOW + 30 * DAY_S, PROFILE)
     assert refusal is not None
     assert (refusal.code, refusal.latched) == ("credentials_rejected", True)
 
 
 def test_a_success_between_two_rejections_starts_the_count_again():
-    ledger = Ledger().with_submit(NOW, "a").with_rejected(NOW, "a")
+    ledger = Ledger().with_submit(NOW, "a").with_rejected("a")
     ledger = ledger.with_submit(NOW + 1, "b").with_success("b")
-    ledger = ledger.with_submit(NOW + 2, "c").with_rejected(NOW + 2, "c")
+    ledger = ledger.with_submit(NOW + 2, "c").with_rejected("c")
     assert ledger.refuses_submit(NOW + 2 * HOUR_S, PROFILE) is None
 
 
@@ -37,7 +39,7 @@ def test_two_sends_that_were_never_answered_stop_the_third():
 
 
 def test_a_send_cut_short_by_a_crash_still_counts():
-    reloaded = Ledger.from_dict(Ledger().with_submit(NOW, "a").as_dict())
+    reloaded = ledger_form.from_dict(ledger_form.to_dict(Ledger().with_submit(NOW, "a")))
     assert len(reloaded.since_success()) == 1
 
 
@@ -60,15 +62,46 @@ def test_the_daily_budget_holds_when_the_hourly_one_does_not():
 
 
 def test_a_rejected_secret_is_remembered_for_ninety_days_and_until_it_succeeds():
-    ledger = Ledger().with_submit(NOW, "a").with_rejected(NOW, "a")
-    assert ledger.rejected_fingerprints(NOW + 89 * DAY_S) == ("a",)
-    assert ledger.rejected_fingerprints(NOW + 91 * DAY_S) == ()
-    assert ledger.with_submit(NOW, "a").with_success("a").rejected_fingerprints(NOW) == ()
+    ledger = Ledger().aged(NOW).with_submit(NOW, "a").with_rejected("a")
+    for day in range(0, 89, 5):
+        ledger = ledger.aged(NOW + day * DAY_S)
+        assert ledger.rejected_fingerprints() == ("a",)
+    later = ledger.aged(NOW + 91 * DAY_S)
+    assert later.rejected_fingerprints() == ()
+    assert ledger.with_submit(NOW, "a").with_success("a").rejected_fingerprints() == ()
+
+
+def test_a_clock_that_jumps_a_year_forgets_no_rejected_secret():
+    ledger = Ledger().aged(NOW).with_submit(NOW, "a").with_rejected("a")
+    jumped = ledger.aged(NOW + 365 * DAY_S)
+    assert jumped.rejected_fingerprints() == ("a",)
+    assert jumped.aged(NOW).rejected_fingerprints() == ("a",)
+
+
+def test_other_profiles_of_the_account_count_too():
+    other = Ledger().with_submit(NOW, "x").with_rejected("x")
+    mine = Ledger().with_submit(NOW, "y").with_rejected("y")
+    assert mine.refuses_submit(NOW, PROFILE) is None
+    refusal = mine.refuses_submit(NOW, PROFILE, others=(other,))
+    assert refusal is not None and refusal.code == "credentials_rejected"
+
+
+def test_a_limit_of_none_sends_nothing():
+    never = Profile("default", SITE, username="ada", submits_per_hour=0)
+    refusal = Ledger().refuses_submit(NOW, never)
+    assert refusal is not None and refusal.code == "budget_spent"
+
+
+def test_after_a_crash_behind_a_send_the_next_one_waits_a_code_step():
+    ledger = Ledger().with_submit(NOW, "a")
+    waits = ledger.waits(NOW + 1)
+    assert waits is not None and waits.retry_after_s == pytest.approx(29)
+    assert ledger.waits(NOW + 31) is None
 
 
 def test_a_silent_success_does_not_forgive_a_password():
-    ledger = Ledger().with_submit(NOW, "a").with_rejected(NOW, "a").with_success(None)
-    assert ledger.rejected_fingerprints(NOW) == ("a",)
+    ledger = Ledger().with_submit(NOW, "a").with_rejected("a").with_success(None)
+    assert ledger.rejected_fingerprints() == ("a",)
     assert len(ledger.since_success()) == 1
 
 
@@ -124,7 +157,7 @@ def test_silent_sign_ins_come_from_a_bucket_that_refills_with_time():
 def test_unlock_clears_the_latch_and_the_count_but_not_the_hourly_budget():
     ledger = Ledger()
     for secret in ("a", "b"):
-        ledger = ledger.with_submit(NOW, secret).with_rejected(NOW, secret)
+        ledger = ledger.with_submit(NOW, secret).with_rejected(secret)
     ledger = ledger.with_latch(NOW, NeedsHuman("x"), blocks=("scripted",), settings="s")
     ledger = ledger.unlocked(NOW + 1, force=False)
     assert ledger.latch is None and ledger.since_success() == ()
@@ -146,8 +179,12 @@ def test_a_locked_account_is_not_unlocked_within_a_day_unless_forced():
 def test_everything_in_a_ledger_survives_storage():
     ledger = (
         Ledger()
+        .aged(NOW)
+        .with_account("digest")
+        .with_refused(3)
+        .with_signed_out(3)
         .with_submit(NOW, "a")
-        .with_rejected(NOW, "a")
+        .with_rejected("a")
         .with_latch(NOW, NeedsHuman("x", hint="y"), blocks=("silent",), settings="s")
         .with_backoff(NOW, ProviderDown("z"), fraction=0.5)
         .with_silent(NOW, None)
@@ -158,7 +195,7 @@ def test_everything_in_a_ledger_survives_storage():
         .with_generation(4)
         .with_backoff(NOW, ProviderDown("z"), fraction=0.5)
     )
-    assert Ledger.from_dict(ledger.as_dict()) == ledger
+    assert ledger_form.from_dict(ledger_form.to_dict(ledger)) == ledger
 
 
 def test_a_cheap_rung_that_does_not_help_is_given_up_for_a_day():

@@ -65,11 +65,11 @@ def test_a_touch_that_lengthened_the_session_moves_the_windows_but_not_its_age()
 def test_the_earliest_declared_end_counts_and_a_jwt_is_believed_over_its_cookie():
     long = Cookie("a", "opaque", "knoq.one", expires_at=5000.0)
     short = Cookie("b", jwt(exp=300), "knoq.one", expires_at=5000.0)
-    assert estimate([long]).expires_at == 5000
-    found = estimate([long, short])
+    assert estimate([long], 0.0).expires_at == 5000
+    found = estimate([long, short], 0.0)
     assert (found.expires_at, found.kind) == (300, "declared")
-    assert found.confidence > estimate([long]).confidence
-    assert estimate([cookie("c")]).kind == "unknown"
+    assert found.confidence > estimate([long], 0.0).confidence
+    assert estimate([cookie("c")], 0.0).kind == "unknown"
 
 
 def test_a_page_load_can_renew_only_a_jwt_that_stands_beside_another_cookie():
@@ -77,3 +77,8 @@ def test_a_page_load_can_renew_only_a_jwt_that_stands_beside_another_cookie():
     assert renewable(session(300, cookies=(token,), jar=(token, opaque)))
     assert not renewable(session(300, cookies=(token,), jar=(token,)))
     assert not renewable(session(300, cookies=(opaque,), jar=(token, opaque)))
+
+
+@pytest.mark.parametrize("exp", [-5, 0, 1_800_000_000_000, 1e300])
+def test_an_end_that_is_over_or_absurdly_far_says_nothing(exp):
+    assert estimate([cookie("b", jwt(exp=exp))], 10.0).expires_at is None

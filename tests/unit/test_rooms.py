@@ -25,15 +25,15 @@ FLOORS = {
         "signin.dialogue",
     ),
     "rules": (
-        "bucket",
+        "attempts", "bucket", "digests", "ledger_form", "rest",
         "ladder", "ledger", "lifetime", "discovery", "verdict", "setcookie", "settle", "whose",
     ),
     "tools": (
         "settings", "probe", "metrics", "timer", "log", "process", "vault", "signin",
     ),
     "engine": (
-        "signer", "keeper", "climb", "flight", "held", "overseer", "records", "reports",
-        "staging", "status",
+        "climb", "flight", "held", "keeper", "locking", "overseer", "records", "reports",
+        "sign_ins", "signer", "staging", "standing", "status", "witness",
     ),
     "outlets": ("outlets",),
     "assembly": ("assembly", "daemon", "oneshot"),

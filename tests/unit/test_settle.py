@@ -20,7 +20,7 @@ def sent() -> Ledger:
 
 def test_a_rejected_secret_is_remembered_and_latched_but_another_may_be_tried():
     ledger = after(Stopped(errors.CredentialsRejected("no"), "answered", fingerprint="fp"), sent())
-    assert ledger.rejected_fingerprints(NOW) == ("fp",)
+    assert ledger.rejected_fingerprints() == ("fp",)
     assert ledger.latch is not None and ledger.latch.blocks == ()
     assert ledger.submits[-1].outcome == "rejected"
 
@@ -33,7 +33,7 @@ def test_meeting_a_known_bad_secret_again_changes_nothing():
 
 def test_a_rejected_code_keeps_the_same_secrets_from_being_sent_again():
     ledger = after(Stopped(errors.CodeRejected("no"), "answered", fingerprint="fp"), sent())
-    assert ledger.rejected_fingerprints(NOW) == ("fp",)
+    assert ledger.rejected_fingerprints() == ("fp",)
     assert ledger.latch is not None and ledger.latch.error["code"] == "code_rejected"
 
 

@@ -76,7 +76,7 @@ def test_user_and_password_are_filled_together_and_sent_by_the_right_button() ->
 @pytest.mark.parametrize(
     "wrong",
     ["Forgot password?", "Back", "Sign in with a passkey", "Continue with Google", "Show", "Help",
-     "Use a backup code", "Text me a code instead", "Create account", "Log out", "Dark theme"],
+     "Use a backup code", "Text me a code instead", "Subscribe", "Log out", "Dark theme"],
 )  # fmt: skip
 def test_no_wrong_button_is_ever_the_submit(wrong: str) -> None:
     assert filled(page(USER, PASSWORD, button(wrong))).submit is None

@@ -6,8 +6,8 @@ import pytest
 
 from harvester.errors import IdentityMismatch, OrganizationMismatch
 from harvester.profile import Profile, Site
-from harvester.whose import Evidence, Whose, decide, from_claims, from_whoami, pointed
-from jars import cookie, jwt
+from harvester.whose import Evidence, Whose, check, decide, from_claims, from_whoami, pointed
+from jars import cookie, jwt, session
 
 PROFILE = Profile("default", Site("https://knoq.one", "https://knoq.one", "/api"), username="ada@x")
 CLAIMS = {
@@ -39,11 +39,11 @@ def test_a_pointer_that_leads_nowhere_gives_nothing():
     assert pointed({"a": [1]}, "/b") is None
 
 
-@pytest.mark.parametrize("wanted", ["acme", "ACME", "org-1", "ac"])
-def test_the_organisation_matches_by_id_slug_or_beginning(wanted):
+@pytest.mark.parametrize("wanted", ["acme", "ACME", "org-1"])
+def test_the_organisation_matches_by_id_or_slug(wanted):
     profile = replace(PROFILE, organization=wanted)
     owner = decide(profile, [Evidence("ada@x", ("acme", "org-1"))], Evidence())
-    assert owner == Whose("ada@x", "acme", organization_proved=True)
+    assert owner == Whose("ada@x", "acme", True, ("acme", "org-1"))
 
 
 def test_another_organisation_refuses_the_session():
@@ -62,3 +62,23 @@ def test_without_evidence_the_pages_are_believed_but_nothing_is_called_proved():
     profile = replace(PROFILE, organization="acme")
     owner = decide(profile, [Evidence()], Evidence("ada@x", ("Acme Inc",)))
     assert owner == Whose("ada@x", "Acme Inc", organization_proved=False)
+
+
+@pytest.mark.parametrize("names", [("acme-staging",), ("acme-staging", "Acme Staging")])
+def test_the_beginning_of_another_organisations_name_is_not_it(names):
+    with pytest.raises(OrganizationMismatch):
+        decide(replace(PROFILE, organization="acme"), [Evidence(None, names)], Evidence())
+
+
+def test_the_first_word_of_a_display_name_will_do():
+    profile = replace(PROFILE, organization="globex")
+    assert decide(profile, [Evidence(None, ("Globex Inc",))], Evidence()).organization_proved
+
+
+def test_a_stored_session_of_another_user_or_organisation_is_not_taken_up():
+    kept = session(identity="ada@x", organization_proved=True, organization_names=("acme", "org-1"))
+    check(replace(PROFILE, organization="org-1"), kept)
+    with pytest.raises(OrganizationMismatch):
+        check(replace(PROFILE, organization="globex"), kept)
+    with pytest.raises(IdentityMismatch):
+        check(replace(PROFILE, username="bob@x"), kept)

@@ -1,0 +1,62 @@
+"""How a ledger is written down, and read again."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from types import MappingProxyType
+from typing import Any
+
+from harvester.attempts import Latch, Submit
+from harvester.bucket import Bucket
+from harvester.ledger import Ledger
+from harvester.verdict import Picture
+
+
+def to_dict(ledger: Ledger) -> dict[str, Any]:
+    """The stored form (it is sealed before it touches a disk)."""
+    latch = ledger.latch
+    return {
+        "generation": ledger.generation,
+        "refused": ledger.refused,
+        "signed_out": ledger.signed_out,
+        "account": ledger.account,
+        "aged": [ledger.aged_s, ledger.aged_at],
+        "submits": [[s.at, s.fingerprint, s.outcome] for s in ledger.submits],
+        "rejected": dict(ledger.rejected),
+        "latch": None
+        if latch is None
+        else {item.name: getattr(latch, item.name) for item in fields(latch)},
+        "failures": ledger.failures,
+        "retry_at": ledger.retry_at,
+        "retry_error": ledger.retry_error,
+        "unrecognised": ledger.unrecognised,
+        "silent": [ledger.silent.tokens, ledger.silent.at],
+        "totp_step": ledger.totp_step,
+        "picture": None if ledger.picture is None else ledger.picture.as_dict(),
+        "unhelpful": dict(ledger.unhelpful),
+    }
+
+
+def from_dict(data: dict[str, Any]) -> Ledger:
+    """Raises ValueError, KeyError or TypeError when the data is no ledger."""
+    latch = data["latch"]
+    picture = data["picture"]
+    return Ledger(
+        generation=int(data["generation"]),
+        refused=int(data["refused"]),
+        signed_out=bool(data["signed_out"]),
+        account=str(data["account"]),
+        aged_s=float(data["aged"][0]),
+        aged_at=float(data["aged"][1]),
+        submits=tuple(Submit(float(at), str(name), out) for at, name, out in data["submits"]),
+        rejected=MappingProxyType({str(k): float(v) for k, v in data["rejected"].items()}),
+        latch=None if latch is None else Latch(**{**latch, "blocks": tuple(latch["blocks"])}),
+        failures=int(data["failures"]),
+        retry_at=float(data["retry_at"]),
+        retry_error=data["retry_error"],
+        unrecognised=int(data["unrecognised"]),
+        silent=Bucket(float(data["silent"][0]), float(data["silent"][1])),
+        totp_step=data["totp_step"],
+        picture=None if picture is None else Picture.from_dict(picture),
+        unhelpful=MappingProxyType({str(k): float(v) for k, v in data["unhelpful"].items()}),
+    )

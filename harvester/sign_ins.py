@@ -1,0 +1,229 @@
+"""The rungs with a browser: one sign-in, from the job to a proved session and a told ledger.
+
+Before a secret may be sent, the attempt is stored; after the end, what it means is.  Stores no
+session: whether to keep what was brought is the climb's to say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol
+
+from harvester import lifetime
+from harvester.clock import Clock
+from harvester.digests import account_of, settings_digest
+from harvester.errors import HarvesterError, NotConfigured, StoreError
+from harvester.ledger import Ledger
+from harvester.locking import locked
+from harvester.log import event
+from harvester.overseer import LedgerOverseer, Step
+from harvester.profile import Profile, SecretSource
+from harvester.records import Records
+from harvester.session import Session
+from harvester.settle import settle
+from harvester.signer import Overseer
+from harvester.signin.dialogue import BrowserChoice, Job, Rung, SignedIn, Stopped
+from harvester.staging import Staging
+
+# Beyond a sign-in's own time limit, somebody who holds the account is stuck.
+LOCK_PATIENCE_S = 30.0
+
+
+class Runs(Protocol):
+    """Does one sign-in; ``signer.Signer`` is one."""
+
+    async def run(self, job: Job, overseer: Overseer) -> SignedIn | Stopped: ...
+
+
+class SignIns:
+    """Sign-ins of one profile.  The caller holds the profile's lock."""
+
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        records: Records,
+        staging: Staging,
+        signer: Runs,
+        clock: Clock,
+        key: SecretSource,
+        browser: BrowserChoice,
+        on_step: Callable[[Step], None],
+    ) -> None:
+        self._profile = profile
+        self._records = records
+        self._staging = staging
+        self._signer = signer
+        self._clock = clock
+        self._key = key
+        self._browser = browser
+        self._on_step = on_step
+        self._settings = settings_digest(profile)
+        self._account = account_of(profile)
+        self.sandboxed: bool | None = None
+        """Whether the last browser ran in its sandbox; None before one ran."""
+
+    def _patience_s(self) -> float:
+        return self._profile.sign_in_timeout_s + LOCK_PATIENCE_S
+
+    async def run(self, rung: Rung, current: Session | None, ledger: Ledger) -> Session | None:
+        """A proved session, not stored yet; None where a page asked for what this rung may not
+        type.  Raises HarvesterError, after the ledger was told."""
+        ledger = (await self._staging.with_picture(ledger)).with_account(self._account)
+        if rung != "scripted":
+            if rung == "silent":
+                life_s = None if current is None else lifetime.known_life_s(current)
+                ledger = ledger.with_silent(self._clock.wall_s(), life_s)
+            await note_down(self._records, ledger)
+            return await self._sign_in(rung, current, ledger, ())
+        # Of all profiles of one account, one sends its secret at a time, and each counts for all.
+        async with locked(self._records.account_lock(self._account), self._patience_s()):
+            others = await asyncio.to_thread(self._records.other_ledgers, self._account)
+            refusal = ledger.refuses_submit(self._clock.wall_s(), self._profile, others=others)
+            if refusal is not None:
+                raise refusal
+            # Written down before it is done: what cannot be written is not done.
+            await asyncio.to_thread(self._records.keep_ledger, ledger)
+            return await self._sign_in(rung, current, ledger, others)
+
+    async def _sign_in(
+        self,
+        rung: Rung,
+        current: Session | None,
+        ledger: Ledger,
+        others: tuple[Ledger, ...],
+    ) -> Session | None:
+        overseer = LedgerOverseer(
+            self._profile, self._records, self._staging, self._clock, self._on_step, ledger, others
+        )
+        result = await self._signer.run(await self._job(rung, current, ledger, others), overseer)
+        ledger = overseer.ledger
+        if isinstance(result, Stopped):
+            return await self._stopped(rung, result, ledger)
+        self._see_sandbox(result)
+        if rung != "renew":
+            # The site accepted a candidate: the provider's part is done, and done well, whatever
+            # the site says from here on.
+            ledger = ledger.with_success(result.fingerprint)
+            await self._keep_identity(result)
+        try:
+            staged = await self._staging.stage(
+                result, current, renewed=rung == "renew", last_generation=ledger.generation
+            )
+        except HarvesterError as error:
+            await self._settle(Stopped(error), ledger, since=overseer.ledger)
+            raise
+        if rung == "renew":
+            return staged
+        await note_down(self._records, ledger.with_generation(staged.generation))
+        event(
+            "session.signed_in",
+            profile=self._profile.name,
+            generation=staged.generation,
+            rung=rung,
+        )
+        return staged
+
+    async def _stopped(self, rung: Rung, stopped: Stopped, ledger: Ledger) -> Session | None:
+        if stopped.asked:
+            event("climb.no_help", profile=self._profile.name, rung=rung)
+            # Until a sign-in with the secrets, the answer will be the same.
+            now = self._clock.wall_s()
+            await note_down(self._records, ledger.with_usefulness(now, rung, helped=False))
+            return None
+        error = self._staging.explains(stopped.error)
+        latch = ledger.latch
+        if error.latched and latch is not None and latch.error.get("code") != error.code:
+            # The signer knows only that this secret was refused before; the ledger knows how.
+            error = latch.as_error()
+        await self._settle(replace(stopped, error=error), ledger)
+        event(
+            "sign_in.stopped",
+            level=logging.WARNING,
+            profile=self._profile.name,
+            rung=rung,
+            code=error.code,
+            stage=stopped.stage,
+            clock_skew_s=stopped.clock_skew_s,
+            why=error.message,
+        )
+        raise error
+
+    def _see_sandbox(self, signed: SignedIn) -> None:
+        self.sandboxed = signed.sandboxed
+        if signed.sandboxed is False:
+            event(
+                "browser.no_sandbox",
+                level=logging.WARNING,
+                profile=self._profile.name,
+                why="the browser ran without its sandbox: run harvester as a user, not as root",
+            )
+
+    async def _settle(
+        self, stopped: Stopped, ledger: Ledger, *, since: Ledger | None = None
+    ) -> None:
+        """Write down what the end means; ``since`` is what is stored, if not ``ledger``."""
+        settled = settle(
+            ledger,
+            stopped,
+            settings=self._settings,
+            now=self._clock.wall_s(),
+            fraction=random.random(),  # noqa: S311  jitter, no secret
+        )
+        if settled != (since or ledger):
+            await asyncio.to_thread(self._records.keep_ledger, settled)
+
+    async def _job(
+        self,
+        rung: Rung,
+        current: Session | None,
+        ledger: Ledger,
+        others: tuple[Ledger, ...],
+    ) -> Job:
+        profile = self._profile
+        scripted = rung == "scripted"
+        state = None if rung == "renew" else await asyncio.to_thread(self._records.identity_state)
+        if scripted and (profile.username is None or profile.password is None):
+            raise NotConfigured("no user name or no password is configured")
+        return Job(
+            rung=rung,
+            profile=profile.name,
+            origin=profile.site.origin,
+            sign_in_url=profile.site.sign_in_url,
+            probe_path=profile.site.probe_path,
+            identity_origins=profile.identity_origins,
+            key=self._key,
+            timeout_s=profile.sign_in_timeout_s,
+            provider=profile.provider,
+            username=profile.username,
+            password=profile.password if scripted else None,
+            totp=profile.totp if scripted else None,
+            organization=profile.organization,
+            rejected=tuple(
+                one for each in (ledger, *others) for one in each.rejected_fingerprints()
+            ),
+            totp_last_step=ledger.totp_step,
+            identity_state=state,
+            jar=current.jar if rung == "renew" and current is not None else (),
+            browser=self._browser,
+        )
+
+    async def _keep_identity(self, result: SignedIn) -> None:
+        if result.identity_state is None:
+            return
+        try:
+            await asyncio.to_thread(self._records.keep_identity_state, result.identity_state)
+        except StoreError as error:
+            event("store.not_durable", level=logging.ERROR, why=error.message, code=error.code)
+
+
+async def note_down(records: Records, ledger: Ledger) -> None:
+    """Store what is good to know; a disk that refuses it stops nothing."""
+    try:
+        await asyncio.to_thread(records.keep_ledger, ledger)
+    except StoreError as error:
+        event("store.not_durable", level=logging.ERROR, why=error.message, code=error.code)
