@@ -95,7 +95,11 @@ def test_the_time_limit_ends_the_whole_tree(started: list[subprocess.Popen[bytes
 
 
 def test_work_that_ends_leaves_nothing_behind(started: list[subprocess.Popen[bytes]]) -> None:
-    process, orphan = start(started, then="os._exit(7)")
+    # It ends only when the orphan has said who it is.
+    process, orphan = start(started, then="os.read(answers, 1); os._exit(7)")
+    assert process.stdin is not None
+    process.stdin.write(b"?")
+    process.stdin.flush()
     assert process.wait(10) == 7
     assert ended(orphan)
 
