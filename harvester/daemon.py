@@ -37,16 +37,13 @@ async def serve(settings: Settings) -> int:
     process = settings.process
     configure(process.log_level, process.log_format)
     _room_for_connections()
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # Whoever started us under nohup wants HUP ignored.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, stop.set)
     path = paths.socket_to_bind(process.socket, process.store, os.environ)
     house = House(settings, on_step=_tell)
     with _alone(process), Listener(path, allow_uids=process.allow_uids) as sock:
         async with house:
+            # Not before: a key command may take half a minute, and until the store is open there
+            # is nothing that a signal should end with care.
+            stop = _stop_asked()
             house.socket = str(path)
             api = Api(house, allow_uids=process.allow_uids)
             await api.start(sock)
@@ -68,6 +65,17 @@ def _room_for_connections() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, DESCRIPTORS), hard))
+
+
+def _stop_asked() -> asyncio.Event:
+    """Set when somebody wants us to end."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        # Whoever started us under nohup wants HUP ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, stop.set)
+    return stop
 
 
 @contextlib.contextmanager

@@ -26,13 +26,13 @@ FLOORS = {
     ),
     "rules": (
         "attempts", "bucket", "digests", "ledger_form", "rest",
-        "ladder", "ledger", "lifetime", "discovery", "verdict", "setcookie", "settle", "whose",
+        "ladder", "ledger", "lifetime", "discovery", "verdict", "setcookie", "whose",
     ),
     "tools": (
         "settings", "probe", "metrics", "timer", "log", "process", "vault", "signin",
     ),
     "engine": (
-        "climb", "flight", "held", "keeper", "locking", "overseer", "records", "reports",
+        "climb", "flight", "held", "keeper", "locking", "overseer", "records", "reports", "settle",
         "sign_ins", "signer", "staging", "standing", "status", "witness",
     ),
     "outlets": ("outlets",),
