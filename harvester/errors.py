@@ -92,7 +92,8 @@ class HarvesterError(Exception):
             "code": self.code,
             "message": self.message,
             "hint": self.hint,
-            "retryable": self.retryable,
+            # What a latch repeats does not pass with time.
+            "retryable": self.retryable and not self.latched,
             "retry_after_s": self.retry_after_s,
             "latched": self.latched,
         }

@@ -21,7 +21,9 @@ from harvester.climb import Climber
 from harvester.clock import Clock
 from harvester.errors import (
     HarvesterError,
+    IdentityMismatch,
     KeyWrong,
+    OrganizationMismatch,
     SignInForbidden,
     StoreCorrupt,
     StoreError,
@@ -167,7 +169,8 @@ class Keeper:
 
     async def refresh(self, *, hard: bool = False, wait_s: float = 60.0) -> Served:
         """Refresh now: the cheapest rung that works, or with ``hard`` a new sign-in."""
-        await self._raise_if_broken()
+        # A new sign-in is the way out of a stored session that is not for these settings.
+        await self._raise_if_broken(but=(IdentityMismatch, OrganizationMismatch) if hard else ())
         return await self._fly("hard" if hard else self._need("asked"), wait_s)
 
     async def prove(self, *, within_s: float) -> Verdict:
@@ -206,7 +209,8 @@ class Keeper:
             self._ledger = ledger.unlocked(self._clock.wall_s(), force=force)
             await asyncio.to_thread(self._records.keep_unlocked_ledger, self._ledger)
         self._flight.forgive()
-        self._note("unlocked", "a person cleared the latch")
+        if was is not None:
+            self._note("unlocked", "a person cleared the latch")
         self._on_change()
         return {"done": True, "cleared": None if was is None else was.error.get("code")}
 
@@ -215,7 +219,9 @@ class Keeper:
         the ledger."""
         await self._flight.cancel()
         async with locked(self._records.lock(), LOCK_PATIENCE_S):
-            session = self._held.session
+            session = self._held.session or await asyncio.to_thread(
+                self._records.session_at, self.profile.site.origin
+            )
             signed_out: bool | None = None
             denied: bool | None = None
             if session is not None:
@@ -335,7 +341,7 @@ class Keeper:
             raise
         finally:
             await self._read_ledger()
-        self._signed_out = False
+        self._broken, self._signed_out = None, False
         generation = climbed.session.generation
         self._note("session.new", f"{climbed.rung}, because: {why}", generation=generation)
         await self._held.take(climbed.session, durable=climbed.durable)
@@ -351,11 +357,11 @@ class Keeper:
             return after_failure(error, self._ledger, self._clock.wall_s(), serving=serving)
         return AFTER_CLIMB_S
 
-    async def _raise_if_broken(self) -> None:
+    async def _raise_if_broken(self, *, but: tuple[type[HarvesterError], ...] = ()) -> None:
         """A record that could not be used may have been mended since: look again, then tell."""
         if self._broken is not None:
             await self.start()
-        if self._broken is not None:
+        if self._broken is not None and not isinstance(self._broken, but):
             raise self._broken
 
     async def _read_ledger(self) -> None:

@@ -65,6 +65,15 @@ class Records:
             event("store.rolled_back", level=logging.WARNING, profile=self._profile)
         return _parsed(stored.plaintext, Session.from_dict, "session")
 
+    def session_at(self, origin: str) -> Session | None:
+        """A stored session of this origin, though other settings may forbid to serve it: it can
+        be signed out all the same."""
+        try:
+            session = self.session()
+        except (StoreError, KeyWrong):
+            return None
+        return session if session is not None and session.origin == origin else None
+
     def keep_session(self, session: Session) -> None:
         """Store it; the caller holds the lock."""
         self._write("session", session.as_dict(), session.generation)

@@ -49,8 +49,10 @@ def settle(
     if isinstance(error, AccountLocked):
         ledger = ledger.with_rejected(stopped.fingerprint)
         return ledger.with_latch(now, error, blocks=("scripted",), settings=settings, firm=True)
-    sent = stopped.stage != "before_submit"
-    if sent:
+    sent = stopped.stage != "before_submit" and not stopped.accepted
+    if stopped.accepted:
+        ledger = ledger.with_success(stopped.fingerprint)
+    elif sent:
         ledger = ledger.with_lost()
     if isinstance(error, BudgetSpent | NotConfigured | ConfigInvalid | KeyWrong | BrowserMissing):
         return ledger  # nothing was tried, and mending it must help at once

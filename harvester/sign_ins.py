@@ -135,6 +135,7 @@ class SignIns:
             now = self._clock.wall_s()
             await note_down(self._records, ledger.with_usefulness(now, rung, helped=False))
             return None
+        await self._keep_identity(stopped)
         error = self._staging.explains(stopped.error)
         latch = ledger.latch
         if error.latched and latch is not None and latch.error.get("code") != error.code:
@@ -143,7 +144,6 @@ class SignIns:
         await self._settle(replace(stopped, error=error), ledger)
         event(
             "sign_in.stopped",
-            level=logging.WARNING,
             profile=self._profile.name,
             rung=rung,
             code=error.code,
@@ -212,7 +212,7 @@ class SignIns:
             browser=self._browser,
         )
 
-    async def _keep_identity(self, result: SignedIn) -> None:
+    async def _keep_identity(self, result: SignedIn | Stopped) -> None:
         if result.identity_state is None:
             return
         try:

@@ -161,6 +161,8 @@ class _Talk:
                     asked=bool(told.get("asked", False)),
                     fingerprint=told.get("fingerprint"),
                     clock_skew_s=told.get("clock_skew_s"),
+                    accepted=bool(told.get("accepted", False)),
+                    identity_state=told.get("identity_state"),
                 )
             case _:
                 raise ValueError("unknown word")

@@ -20,7 +20,7 @@ def profile_status(keeper: Keeper, now: float) -> dict[str, Any]:
     session = standing.session
     ledger = standing.ledger
     last = standing.last_event
-    latch = ledger.latch
+    stopped = _stopped(ledger, keeper.profile, now)
     wait = ledger.waits(now)
     return {
         "profile": keeper.profile.name,
@@ -42,15 +42,8 @@ def profile_status(keeper: Keeper, now: float) -> dict[str, Any]:
         "next_refresh_at": rfc3339(standing.next_refresh_at),
         "durable": standing.durable,
         "sandboxed": standing.sandboxed,
-        "latch": None
-        if latch is None
-        else {
-            "code": latch.error.get("code"),
-            "message": latch.error.get("message"),
-            "hint": latch.error.get("hint"),
-            "since": rfc3339(latch.since),
-        },
-        "backoff_until": None if wait is None else rfc3339(ledger.retry_at),
+        "latch": stopped,
+        "backoff_until": None if wait is None else rfc3339(now + (wait.retry_after_s or 0.0)),
         "backoff_code": None if wait is None else wait.code,
         "budgets": _budgets(ledger, keeper.profile, now, standing.life_s),
         "last_event": None if last is None else {**last, "at": rfc3339(last["at"])},
@@ -65,6 +58,23 @@ def whole_status(keepers: Iterable[Keeper], now: float, **about: Any) -> dict[st
         **about,
         "durable": all(one["durable"] for one in profiles),
         "profiles": profiles,
+    }
+
+
+def _stopped(ledger: Ledger, profile: Profile, now: float) -> dict[str, Any] | None:
+    """What only a person clears: secrets that may not be sent any more, or the latch."""
+    refusal = ledger.refuses_submit(now, profile)
+    latch = ledger.latch
+    error = refusal if refusal is not None and refusal.latched else None
+    if error is None and latch is not None:
+        error = latch.as_error()
+    if error is None:
+        return None
+    return {
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "since": None if latch is None else rfc3339(latch.since),
     }
 
 

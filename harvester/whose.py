@@ -134,7 +134,7 @@ def _check_organization(profile: Profile, names: tuple[str, ...]) -> None:
     if profile.organization and not same_organization(profile.organization, names):
         raise OrganizationMismatch(
             f"the session belongs to organisation {names[0]}, not to {profile.organization}",
-            hint="correct HARVESTER_ORGANIZATION, or choose the other organisation at sign-in",
+            hint="correct HARVESTER_ORGANIZATION, or sign in to the other one: harvester login",
         )
 
 

@@ -92,6 +92,11 @@ def secret(source: SecretSource) -> Finding:
         )  # fmt: skip
     except HarvesterError as error:
         return failed("secrets", error)
+    if os.stat(source.path).st_mode & 0o077:
+        return Finding(
+            "secrets", "warn", f"{source.name}: {source.path} can be read by others",
+            f"chmod 600 {source.path}",
+        )  # fmt: skip
     return Finding("secrets", "ok", f"{source.name}: {source.path}")
 
 
@@ -101,6 +106,11 @@ def accounts(settings: Settings) -> Iterator[Finding]:
             yield Finding(
                 "account", "warn", f"{profile.name}: no user name and no password are set",
                 "set HARVESTER_USERNAME and HARVESTER_PASSWORD_FILE",
+            )  # fmt: skip
+        elif profile.username is not None and profile.password is None:
+            yield Finding(
+                "account", "fail", f"{profile.name}: a user name is set, but no password",
+                "set HARVESTER_PASSWORD_FILE or HARVESTER_PASSWORD_COMMAND",
             )  # fmt: skip
         if not profile.identity_origins:
             yield Finding(

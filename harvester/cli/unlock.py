@@ -22,5 +22,5 @@ def command(call: Call, force: bool) -> int:
     if call.json:
         return call.put_json(told)
     cleared = told.get("cleared")
-    call.say(f"{name}: unlocked (it was {cleared})" if cleared else f"{name}: unlocked")
+    call.say(f"{name}: unlocked (it was {cleared})" if cleared else f"{name}: nothing was stopped")
     return 0

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import time
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,12 @@ class Attempt:
             arrived = await (walk.renew() if renew else walk.sign_in())
         except Asked as asked:
             return self._stopped(asked.error, asked=True)
+        except HarvesterError as error:
+            if not walk.let_in:
+                raise
+            self._stage = hand.stage
+            state = remembered.sealed(await browser.cookies())
+            return replace(self._stopped(error), accepted=True, identity_state=state)
         finally:
             self._stage = hand.stage
         return SignedIn(

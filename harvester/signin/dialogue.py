@@ -135,6 +135,8 @@ class Stopped:
     that wants a secret: no error at all, the next rung is due.
 
     ``clock_skew_s`` is our clock minus the provider's ``Date``, where it was seen.
+    ``accepted``: the provider was content with the secret, and what stopped the sign-in is the
+    site's question which organisation; ``identity_state`` (sealed) is then worth keeping.
     """
 
     error: HarvesterError
@@ -142,6 +144,8 @@ class Stopped:
     asked: bool = False
     fingerprint: str | None = None
     clock_skew_s: float | None = None
+    accepted: bool = False
+    identity_state: str | None = field(default=None, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -151,4 +155,6 @@ class Stopped:
             "asked": self.asked,
             "fingerprint": self.fingerprint,
             "clock_skew_s": self.clock_skew_s,
+            "accepted": self.accepted,
+            "identity_state": self.identity_state,
         }

@@ -107,6 +107,8 @@ class Walk:
         self._look = ""
         self._changed_at = self._known_at = self._began_at = time.monotonic()
         self._told: tuple[str, str] = ("", "")
+        self.let_in = False
+        """The provider was content with what was sent: the site itself asks which organisation."""
 
     # -- the two ways ---------------------------------------------------------------------------
 
@@ -223,6 +225,8 @@ class Walk:
                 self._tell(decision.state, host)
                 if self._hand.sent:
                     self._hand.stage = "answered"
+                    here = origin_of(view.main.url) == self._job.origin
+                    self.let_in = here and decision.state == "choose_organization"
                 raise Asked(action.error) if action.asked else action.error
         elif isinstance(action, Press | Fill):
             await self._act(view, decision)

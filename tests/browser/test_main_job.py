@@ -289,3 +289,37 @@ def _children(pid: int) -> list[int]:
             if int(fields[1]) == pid:
                 found.append(int(proc))
     return found
+
+
+def test_an_organisation_to_choose_costs_one_password_however_often_it_is_named_wrongly(tmp_path):
+    with StandInProcess(organizations="acme,globex") as world:
+        home = Home(tmp_path, world)
+        assert home.error("token")[1]["code"] == "needs_human"
+        code, error = home.error("token", HARVESTER_ORGANIZATION="nowhere")
+        assert (code, error["code"]) == (78, "organization_not_found")
+        assert "Globex Inc" in error["message"]
+        told = home.run("token", "--format", "json", HARVESTER_ORGANIZATION="globex")
+        assert told.returncode == 0, told.stderr
+        assert json.loads(told.stdout)["organization"] == "globex"
+        assert world.state()["password_submits"] == 1
+
+
+def test_another_organisation_in_the_settings_is_signed_in_to_by_login(tmp_path):
+    with StandInProcess(organizations="acme,globex") as world:
+        home = Home(tmp_path, world, HARVESTER_ORGANIZATION="globex")
+        assert home.run("token").returncode == 0
+        code, error = home.error("token", HARVESTER_ORGANIZATION="acme")
+        assert (code, error["code"]) == (78, "organization_mismatch")
+        assert "harvester login" in error["hint"]
+        assert home.run("login").returncode == 0
+        told = home.run("token", "--format", "json")
+        assert json.loads(told.stdout)["organization"] == "acme"
+
+
+def test_logout_ends_a_session_that_the_settings_no_longer_allow(tmp_path):
+    with StandInProcess(organizations="acme,globex") as world:
+        home = Home(tmp_path, world, HARVESTER_ORGANIZATION="globex")
+        home.env["HARVESTER_SIGN_OUT_PATH"] = "/api/auth/logout"
+        cookie = home.run("token").stdout.strip()
+        assert home.run("logout", HARVESTER_ORGANIZATION="acme").returncode == 0
+        assert home.ask_site(cookie) == 401

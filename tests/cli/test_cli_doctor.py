@@ -28,6 +28,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInProcess]:
         monkeypatch.setenv("HARVESTER_ORIGIN", running.site)
         monkeypatch.setenv("HARVESTER_IDENTITY_ORIGINS", running.identity)
         monkeypatch.setenv("HARVESTER_USERNAME", running.username)
+        monkeypatch.setenv("HARVESTER_PASSWORD", "opens-nothing")
         yield running
 
 
@@ -196,3 +197,27 @@ def test_a_driver_that_does_not_start_names_the_library_it_lacks(
     assert (found.state, found.mend) == ("fail", "apt-get install libatomic1")
     node.unlink()
     assert checks.driver().mend == "scripts/setup"
+
+
+def test_a_user_name_without_a_password_fails_with_the_settings_that_help(
+    cli: Run, site: StandInProcess, monkeypatch: pytest.MonkeyPatch, capsys: Out
+) -> None:
+    monkeypatch.delenv("HARVESTER_PASSWORD")
+    assert cli("doctor") == 1
+    assert "HARVESTER_PASSWORD_FILE" in capsys.readouterr().out
+
+
+def test_a_password_file_that_others_can_read_is_warned_of(
+    cli: Run,
+    site: StandInProcess,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Out,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.delenv("HARVESTER_PASSWORD")
+    kept = tmp_path / "password"
+    kept.write_text("opens-nothing\n")
+    kept.chmod(0o644)
+    monkeypatch.setenv("HARVESTER_PASSWORD_FILE", str(kept))
+    assert cli("doctor") == 0
+    assert f"chmod 600 {kept}" in capsys.readouterr().out

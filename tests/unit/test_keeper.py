@@ -7,8 +7,10 @@ import pytest
 
 from engine import Engine, FakeClock, World, profile
 from harvester import errors
+from harvester.clock import rfc3339
 from harvester.profile import SecretSource
 from harvester.signin.dialogue import Stopped
+from harvester.status import profile_status
 from harvester.verdict import Answer
 
 
@@ -535,3 +537,24 @@ async def test_a_damaged_ledger_leaves_silent_sign_ins_alone(engine, world, tmp_
     again = await restarted(tmp_path, world)
     assert (await again.keeper.report(generation=1)).session.generation == 2
     assert world.sign_ins == ["scripted", "silent"]
+
+
+async def test_two_unanswered_sends_are_shown_as_a_stop_that_a_person_clears(tmp_path, world):
+    engine = await restarted(tmp_path, world)
+    ledger = engine.records.ledger()
+    for _ in range(2):
+        ledger = ledger.with_submit(world.clock.wall_s(), "fp").with_lost()
+    engine.records.keep_ledger(ledger)
+    with pytest.raises(errors.BudgetSpent) as caught:
+        await engine.keeper.get()
+    assert caught.value.as_dict()["retryable"] is False
+    latch = profile_status(engine.keeper, world.clock.wall_s())["latch"]
+    assert latch["code"] == "budget_spent" and "harvester unlock" in latch["hint"]
+
+
+async def test_a_wait_after_a_lost_answer_is_shown_with_its_end(tmp_path, world):
+    engine = await restarted(tmp_path, world)
+    engine.records.keep_ledger(engine.records.ledger().with_submit(world.clock.wall_s(), "fp"))
+    await engine.keeper.follow_store()
+    shown = profile_status(engine.keeper, world.clock.wall_s())["backoff_until"]
+    assert shown == rfc3339(world.clock.wall_s() + 30)

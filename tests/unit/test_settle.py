@@ -101,3 +101,10 @@ def test_what_can_be_mended_on_this_machine_helps_at_once(error):
 
 def test_a_rung_that_only_met_a_question_is_no_failure():
     assert after(Stopped(errors.NeedsHuman("asks"), asked=True)) == Ledger()
+
+
+def test_a_secret_that_the_provider_accepted_counts_as_a_success_though_the_site_stopped_it():
+    stopped = Stopped(errors.OrganizationNotFound("x"), "answered", fingerprint="fp", accepted=True)
+    ledger = after(stopped, sent())
+    assert ledger.since_success() == ()
+    assert ledger.stops("scripted", "s") is not None
