@@ -83,7 +83,10 @@ class FakeDaemon:
 
     def _answer(self, connection: socket.socket) -> None:
         with connection.makefile("rb") as stream:
-            method, target, _ = stream.readline().decode().split(" ", 2)
+            first = stream.readline()
+            if not first:
+                return  # the client did not like who answered, and hung up
+            method, target, _ = first.decode().split(" ", 2)
             length = 0
             while (line := stream.readline().strip()) != b"":
                 name, _, value = line.decode().partition(":")
