@@ -298,8 +298,9 @@ class Bug(HarvesterError):
     http_status = 500
 
     @classmethod
-    def of(cls, surprise: BaseException) -> Bug:
-        kind, trace, place = type(surprise).__name__, surprise.__traceback__, "?"
+    def of(cls, surprise: BaseException | None) -> Bug:
+        kind, place = type(surprise).__name__, "?"
+        trace = None if surprise is None else surprise.__traceback__
         while trace is not None:
             code = trace.tb_frame.f_code
             place = f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"

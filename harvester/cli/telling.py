@@ -59,11 +59,7 @@ def bug(error: BaseException, *, as_json: bool, with_frames: bool) -> int:
         import traceback  # as above
 
         _say(line.rstrip("\n") for line in traceback.format_tb(error.__traceback__))
-    told = Bug(
-        f"an unexpected {type(error).__name__}",
-        hint="this is a mistake in harvester; `harvester -vv ...` shows where, without secrets",
-    )
-    return tell(told, as_json=as_json)
+    return tell(Bug.of(error), as_json=as_json)
 
 
 def _say(lines: Iterable[str]) -> None:

@@ -245,17 +245,9 @@ def too_large_header() -> Usage:
 
 def unexpected(exc: BaseException | None) -> Bug:
     """An error that is our mistake: where it happened is told and logged, never its text."""
-    where = ""
-    trace = None if exc is None else exc.__traceback__
-    while trace is not None:
-        where = f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    kind = type(exc).__name__
-    event("bug", level=logging.ERROR, error=kind, where=where)
-    return Bug(
-        f"an error of our own: {kind} at {where}",
-        hint="please report it with this line; the session in the store is not touched",
-    )
+    bug = Bug.of(exc)
+    event("bug", level=logging.ERROR, why=bug.message)
+    return bug
 
 
 def _raw(error: HarvesterError, *, status: int) -> bytes:

@@ -116,7 +116,7 @@ class Attempt:
         except ParentGone:
             raise
         except Exception as error:  # told as a bug, by kind and place, never by its words
-            return self._stopped(_bug(error))
+            return self._stopped(Bug.of(error))
 
     def _stopped(self, error: HarvesterError, *, asked: bool = False) -> Stopped:
         # Messages quote pages, and a page can echo what was typed into it.
@@ -218,16 +218,3 @@ def _secrets_of(job: Job) -> tuple[str, str | None]:
             hint="set HARVESTER_USERNAME and HARVESTER_PASSWORD (or HARVESTER_PASSWORD_FILE)",
         )
     return read_secret(job.password), None if job.totp is None else read_secret(job.totp)
-
-
-def _bug(error: Exception) -> Bug:
-    where = error.__traceback__
-    while where is not None and where.tb_next is not None:
-        where = where.tb_next
-    place = "?"
-    if where is not None:
-        place = f"{Path(where.tb_frame.f_code.co_filename).name}:{where.tb_lineno}"
-    return Bug(
-        f"the sign-in failed unexpectedly ({type(error).__name__} at {place})",
-        hint="please report this line",
-    )
