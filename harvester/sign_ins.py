@@ -108,7 +108,8 @@ class SignIns:
         if rung != "renew":
             # The site accepted a candidate: the provider's part is done, and done well, whatever
             # the site says from here on.
-            ledger = ledger.with_success(result.fingerprint)
+            # A secret that was at hand and was not asked for proved nothing of itself.
+            ledger = ledger.with_success(result.fingerprint if result.secrets_sent else None)
             await self._keep_identity(result)
         try:
             staged = await self._staging.stage(
