@@ -116,7 +116,7 @@ class Climber:
                 tried = (*tried, step.rung)
 
     def _patience_s(self) -> float:
-        return self._profile.sign_in_timeout_s + LOCK_PATIENCE_S
+        return self._profile.sign_in_limit_s + LOCK_PATIENCE_S
 
     async def _made_meanwhile(
         self, why: ladder.Why, current: Session | None, waited_s: float

@@ -90,6 +90,27 @@ class KeptFile:
 
 
 @dataclass(frozen=True, slots=True)
+class PageRule:
+    """What a person taught about one control of one page.
+
+    ``host`` is compared as browsers show it (with a port where there is one); ``path`` holds for
+    it and all below.  ``control`` says what it is.  A control is found by ``role`` and ``label``
+    (compared without case, either may be empty), or by the CSS ``selector``.  A rule only names
+    a control: where a secret may be typed is not its to say.
+    """
+
+    host: str
+    path: str
+    control: Literal["user", "password", "code", "organization", "submit", "press"]
+    role: str = ""
+    label: str = ""
+    selector: str = ""
+
+    def as_dict(self) -> dict[str, str]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """One account at one site.  Durations in seconds; None means "not said"."""
 
@@ -107,6 +128,15 @@ class Profile:
     submits_per_hour: int = 3
     submits_per_day: int = 30
     sign_in_timeout_s: float = 120.0
+    approval_wait_s: float = 0.0
+    stay_signed_in: bool = True
+    consent: bool = True
+    pages: tuple[PageRule, ...] = ()
+
+    @property
+    def sign_in_limit_s(self) -> float:
+        """How long a whole sign-in may take, a person's approval included."""
+        return self.sign_in_timeout_s + self.approval_wait_s
     files: tuple[KeptFile, ...] = ()
 
 

@@ -68,7 +68,7 @@ class SignIns:
         """Whether the last browser ran in its sandbox; None before one ran."""
 
     def _patience_s(self) -> float:
-        return self._profile.sign_in_timeout_s + LOCK_PATIENCE_S
+        return self._profile.sign_in_limit_s + LOCK_PATIENCE_S
 
     async def run(self, rung: Rung, current: Session | None, ledger: Ledger) -> Session | None:
         """A proved session, not stored yet; None where a page asked for what this rung may not
@@ -198,7 +198,7 @@ class SignIns:
             probe_path=profile.site.probe_path,
             identity_origins=profile.identity_origins,
             key=self._key,
-            timeout_s=profile.sign_in_timeout_s,
+            timeout_s=profile.sign_in_limit_s,
             provider=profile.provider,
             username=profile.username,
             password=profile.password if scripted else None,
@@ -211,6 +211,10 @@ class SignIns:
             identity_state=state,
             jar=current.jar if rung == "renew" and current is not None else (),
             browser=self._browser,
+            approval_wait_s=profile.approval_wait_s,
+            stay_signed_in=profile.stay_signed_in,
+            consent=profile.consent,
+            pages=profile.pages,
         )
 
     async def _keep_identity(self, result: SignedIn | Stopped) -> None:

@@ -300,6 +300,9 @@ def _profile(name: str, fields: ProfileFields) -> Profile:
         submits_per_hour=fields.submits_per_hour,
         submits_per_day=fields.submits_per_day,
         sign_in_timeout_s=fields.sign_in_timeout,
+        approval_wait_s=fields.approval_wait or 0.0,
+        stay_signed_in=fields.stay_signed_in,
+        consent=fields.consent,
         files=fields.files,
     )
 

@@ -35,6 +35,7 @@ Text = Annotated[str | None, BeforeValidator(values.text)]
 Path_ = Annotated[str | None, BeforeValidator(values.path_on_site)]
 Pointer = Annotated[str | None, BeforeValidator(values.pointer)]
 Duration = Annotated[float | None, BeforeValidator(values.duration)]
+YesOrNo = Annotated[bool, BeforeValidator(values.yes_or_no)]
 Count = Annotated[int, BeforeValidator(values.count)]
 Later = Annotated[None, BeforeValidator(values.not_in_this_release)]
 
@@ -68,6 +69,9 @@ class ProfileFields(BaseModel):
     submits_per_hour: Count = 3
     submits_per_day: Count = 30
     sign_in_timeout: Annotated[float, BeforeValidator(values.sign_in_duration)] = 120.0
+    approval_wait: Duration = None
+    stay_signed_in: YesOrNo = True
+    consent: YesOrNo = True
 
     @model_validator(mode="after")
     def _pointers_need_a_request(self) -> ProfileFields:

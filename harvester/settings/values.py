@@ -78,6 +78,13 @@ def sign_in_duration(value: Any) -> float:
     return seconds
 
 
+def yes_or_no(value: Any) -> bool:
+    said = str(value).strip().lower()
+    if said not in ("yes", "no", "true", "false"):
+        raise Wrong("is neither yes nor no", "write yes or no")
+    return said in ("yes", "true")
+
+
 def count(value: Any) -> int:
     if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,4}", str(value).strip()):
         raise Wrong("is no whole number from 0 to 9999", "write it in digits, such as 3")

@@ -23,7 +23,7 @@ from harvester.signin import choices, lexicon
 from harvester.signin.dialogue import Rung
 from harvester.signin.fields import Fields, enter_leads_away, find_fields, in_banner
 from harvester.signin.observe import Control, FrameView, View, plain
-from harvester.signin.obstacles import find_obstacle, number_shown
+from harvester.signin.obstacles import APPROVAL, find_obstacle, number_shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,8 @@ class Known:
     organization: str | None = None
     has_code_seed: bool = False
     after_password: bool = False
+    stay_signed_in: bool = True
+    consent: bool = True
 
     @property
     def types_secrets(self) -> bool:
@@ -64,10 +66,13 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """``asked``: this rung may not type, and the page wants something typed."""
+    """``asked``: this rung may not type, and the page wants something typed.  ``approval``: a
+    person may still let it pass, on a telephone, with ``number`` where one is shown."""
 
     error: HarvesterError
     asked: bool = False
+    approval: bool = False
+    number: str | None = None
 
 
 Action = Press | Fill | Wait | Stop
@@ -113,8 +118,10 @@ def _decide_frame(frame: FrameView, known: Known, *, main: bool) -> Decision:
     obstacle = find_obstacle(frame, fields)
     # The site's own pages hold anybody's words: there only a widget that bars the way counts.
     if obstacle is not None and (not on_site or (obstacle.state == "challenge" and frame.insets)):
-        number = number_shown(frame) if obstacle.state == "number_match" else None
-        return Decision(obstacle.state, Stop(obstacle.as_error(host_of(frame), number=number)))
+        approval = obstacle.state == APPROVAL
+        number = number_shown(frame) if approval else None
+        error = obstacle.as_error(host_of(frame), number=number)
+        return Decision(obstacle.state, Stop(error, approval=approval, number=number))
     if on_site and main:
         way = _way_in(frame, fields, known)
         if way is not None:

@@ -2,7 +2,8 @@
 
     parent → signer (stdin)                    signer → parent (stdout)
     Job, the first line
-                                               {"event": "step", "state", "host", "elapsed_s"}
+                                               {"event": "step", "state", "host", "number",
+                                                "elapsed_s"}
                                                {"ask": "submit", "fingerprint", "origin"}
     {"granted": true}                          (the parent has written the attempt down, durably)
     {"granted": false, "error": {...}}         (a budget or a latch says no: type nothing)
@@ -25,10 +26,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from harvester.errors import HarvesterError
-from harvester.profile import SecretSource
+from harvester.profile import PageRule, SecretSource
 from harvester.session import Cookie
 
-Rung = Literal["renew", "silent", "scripted"]
+# ``headed``: a person signs in, in a window.
+Rung = Literal["renew", "silent", "scripted", "headed"]
 
 # Where a sign-in stood when it stopped: decides whether it counts as an attempt.
 #   before_submit  nothing secret was typed
@@ -55,7 +57,9 @@ class Job:
     them, the signer stops with ``credentials_rejected`` before it starts a browser.
     ``totp_last_step`` is the last one-time-code step used; a code of it or before is never typed.
     ``identity_state`` is the sealed browser state for the identity provider; ``jar`` is the
-    site's cookies, for a renewal.  ``key`` is the sealing key's source.
+    site's cookies, for a renewal.  ``key`` is the sealing key's source.  ``approval_wait_s`` is
+    how long an approval on a telephone is waited for; ``stay_signed_in`` and ``consent`` say
+    whether those questions are answered with yes; ``passkeys`` is the sealed record of them.
     """
 
     rung: Rung
@@ -76,6 +80,11 @@ class Job:
     identity_state: str | None = field(default=None, repr=False)
     jar: tuple[Cookie, ...] = field(default=(), repr=False)
     browser: BrowserChoice = BrowserChoice()
+    approval_wait_s: float = 0.0
+    stay_signed_in: bool = True
+    consent: bool = True
+    pages: tuple[PageRule, ...] = ()
+    passkeys: str | None = field(default=None, repr=False)
 
     def line(self) -> str:
         data = {name: getattr(self, name) for name in self.__slots__}
@@ -84,6 +93,7 @@ class Job:
             data[name] = None if source is None else source.as_dict()
         data["jar"] = [cookie.as_dict() for cookie in self.jar]
         data["browser"] = asdict(self.browser)
+        data["pages"] = [rule.as_dict() for rule in self.pages]
         return json.dumps(data) + "\n"
 
     @classmethod
@@ -96,6 +106,7 @@ class Job:
             data[name] = tuple(data[name])
         data["jar"] = tuple(Cookie.from_dict(one) for one in data["jar"])
         data["browser"] = BrowserChoice(**data["browser"])
+        data["pages"] = tuple(PageRule(**one) for one in data["pages"])
         return cls(**data)
 
 

@@ -29,6 +29,8 @@ _NUMBER_ALONE = re.compile(r"^\s*(\d{1,3})\s*$", re.MULTILINE)
 # More text than this is not a notice but a page that happens to hold the phrase.
 _NOTICE_CHARS = 3000
 
+# The one obstacle that may pass while we look on.
+APPROVAL: Final = "number_match"
 _BY_HAND: Final = "sign in once at {host} in your own browser, {what}, then run: harvester unlock"
 
 
@@ -102,7 +104,7 @@ _TABLE: Final = (
         "set it up",
     ),
     Obstacle(
-        "number_match",
+        APPROVAL,
         re.compile(
             r"enter the number|(approve|confirm) (the|your|this|a) (sign|log|request)"
             r"|approve sign|push notification|(tap|match|select) .{0,40}on your (phone|device)"

@@ -37,9 +37,11 @@ class Parent:
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), pipe)
         self._reader = reader
 
-    def step(self, state: str, host: str) -> None:
+    def step(self, state: str, host: str, number: str | None = None) -> None:
+        """``number`` is one that a person must compare or tap on a telephone."""
         elapsed = round(time.monotonic() - self._started, 2)
-        self._say({"event": "step", "state": state, "host": host, "elapsed_s": elapsed})
+        told = {"event": "step", "state": state, "host": host, "number": number}
+        self._say({**told, "elapsed_s": elapsed})
 
     async def may_submit(self, fingerprint: str, origin: str) -> HarvesterError | None:
         """None when the attempt is written down; else why nothing may be typed."""

@@ -21,6 +21,8 @@ from harvester.profile import origin_of
 NAVIGATION_PATIENCE_S = 20.0
 # Requests older than this are long polls, not answers to what we did.
 _REQUEST_INTEREST_S = 15.0
+# What a press causes is sent within this, also where a script hashes or debounces first.
+_CAUSED_S = 2.0
 _RETRY_CAP_S = 24 * 3600.0
 _IGNORED_FAILURES = ("ERR_ABORTED", "ERR_CACHE_MISS")
 
@@ -104,6 +106,18 @@ class Traffic:
         now = time.monotonic()
         return self.navigating or any(
             now - since < _REQUEST_INTEREST_S for since in self._pending.values()
+        )
+
+    def answering(self, since: float) -> bool:
+        """Whether a request that began just after ``since`` has no answer yet.
+
+        A page that asks its server for news all the time always has something in flight; what
+        answers an action of ours is a request that the action caused.
+        """
+        now = time.monotonic()
+        return self.navigating or any(
+            since <= begun <= since + _CAUSED_S and now - begun < _REQUEST_INTEREST_S
+            for begun in self._pending.values()
         )
 
     @property

@@ -8,28 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
+from dataclasses import replace
 
 from harvester import redact
 from harvester.errors import (
     CodeRejected,
     HarvesterError,
     NeedsHuman,
-    SiteDown,
     TimedOut,
 )
 from harvester.profile import origin_of
-from harvester.session import Cookie
 from harvester.signin.act import Hand, Secrets
+from harvester.signin.arrival import Arrival, Arrived
 from harvester.signin.browser import Browser, Moved
 from harvester.signin.codes import CLOCK_TOLERANCE_S
 from harvester.signin.consents import Consents
 from harvester.signin.decide import Decision, Fill, Known, Press, Stop, decide, host_of
 from harvester.signin.dialogue import Job
 from harvester.signin.fields import Fields
-from harvester.signin.jar import site_jar
 from harvester.signin.observe import View
 from harvester.signin.parent import Parent
 from harvester.signin.refusal import Answered, new_words, refused, said_by, unrecognised
@@ -49,7 +45,6 @@ _AGAIN_S = 1.0
 # A page that shows nothing we know may still be building itself.
 _UNKNOWN_S = 4.0
 _SAME_ACTION_LIMIT = 3
-_MAX_CANDIDATES = 10
 # A page with a live session renews it while loading; this is how long it gets.
 _RENEW_LIMIT_S = 12.0
 _RENEW_QUIET_S = 1.0
@@ -61,16 +56,6 @@ class Asked(Exception):
     def __init__(self, error: HarvesterError) -> None:
         super().__init__(error.message)
         self.error = error
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """What the walk came back with: the site's cookies, proved, and all others."""
-
-    jar: tuple[Cookie, ...] = field(repr=False)
-    everything: list[dict[str, Any]] = field(repr=False)
-    organization: str | None
-    identity: str | None
 
 
 class Walk:
@@ -93,20 +78,19 @@ class Walk:
         self._secrets = secrets
         self._consents = consents
         self._hand = hand
-        self._host = urlsplit(job.origin).hostname or ""
+        self._arrival = Arrival(job, browser, parent)
         self._answered = Answered()
         self._code_retried = False
         self._organization: str | None = None
         self._identity: str | None = None
-        self._last_jar: tuple[Cookie, ...] | None = None
-        self._candidates = 0
         self._before: View | None = None
         self._last_key: tuple[str, ...] = ()
         self._acted_at = 0.0
         self._actions: list[tuple[str, ...]] = []
         self._look = ""
         self._changed_at = self._known_at = self._began_at = time.monotonic()
-        self._told: tuple[str, str] = ("", "")
+        self._told: tuple[str, str, str | None] = ("", "", None)
+        self._approval_since: float | None = None
         self.let_in = False
         """The provider was content with what was sent: the site itself asks which organisation."""
 
@@ -115,30 +99,29 @@ class Walk:
     async def renew(self) -> Arrived:
         """Open the site with its own cookies and let its page renew them.  Nothing is pressed."""
         await self._browser.go(self._job.sign_in_url, self._job.origin)
-        self._last_jar = self._job.jar
+        self._arrival.know(self._job.jar)
         while True:
             self._raise_trouble()
             view = await self._browser.look()
             self._notice(view)
-            jar, everything = await self._jar()
+            jar, everything = await self._arrival.jar()
             away = self._traffic.left_site
             since = time.monotonic() - self._began_at
             still = view is not None and view.settled and self._quiet_s() > _RENEW_QUIET_S
             done = away or since > _RENEW_LIMIT_S or (still and not self._traffic.in_flight)
-            if jar and not away and (_values(jar) != _values(self._last_jar) or done):
-                self._tell("renew", self._host)
-                if await self._alive(jar):
-                    return Arrived(jar, everything, None, None)
+            if jar and not away and (self._arrival.is_new(jar) or done):
+                self._tell("renew", self._arrival.host)
+                if await self._arrival.alive(jar):
+                    return Arrived(jar, everything)
             if done:
-                raise Asked(
-                    NeedsHuman(f"{self._host} asks to sign in", hint="run: harvester login")
-                )
+                host = self._arrival.host
+                raise Asked(NeedsHuman(f"{host} asks to sign in", hint="run: harvester login"))
             await asyncio.sleep(_LOOK_EVERY_S)
 
     async def sign_in(self) -> Arrived:
         await self._browser.go(self._job.sign_in_url, self._job.origin)
         while True:
-            if time.monotonic() - self._began_at > MAX_WALK_S:
+            if time.monotonic() - self._began_at > MAX_WALK_S + self._job.approval_wait_s:
                 raise TimedOut(f"the sign-in was not through after {MAX_WALK_S:.0f} s", hint=_SLOW)
             self._raise_trouble()
             view = await self._browser.look()
@@ -173,10 +156,6 @@ class Walk:
             return not self._traffic.navigating
         return view.settled and quiet_s >= _QUIET_S and not self._traffic.in_flight
 
-    async def _jar(self) -> tuple[tuple[Cookie, ...], list[dict[str, Any]]]:
-        everything = await self._browser.cookies()
-        return site_jar(everything, self._host), everything
-
     # -- success --------------------------------------------------------------------------------
 
     async def _candidate(self, view: View) -> Arrived | None:
@@ -185,26 +164,10 @@ class Walk:
             return None
         if not (self._traffic.left_site or self._hand.sent):
             return None  # nobody has been asked for a session yet
-        jar, everything = await self._jar()
-        if not jar or _values(jar) == _values(self._last_jar or ()):
+        arrived = await self._arrival.proved(lambda: self._tell("candidate", host_of(view.main)))
+        if arrived is None:
             return None
-        self._candidates += 1
-        if self._candidates > _MAX_CANDIDATES:
-            return None
-        self._tell("candidate", host_of(view.main))
-        if not await self._alive(jar):
-            return None
-        return Arrived(jar, everything, self._organization, self._identity)
-
-    async def _alive(self, jar: tuple[Cookie, ...]) -> bool:
-        self._last_jar = jar
-        verdict = await self._parent.verdict(jar, self._traffic.user_agent)
-        if verdict == "unreachable":
-            raise SiteDown(
-                f"{self._host} did not answer the request that proves a session",
-                hint="it is tried again later by itself; see: harvester doctor",
-            )
-        return verdict == "alive"
+        return replace(arrived, organization=self._organization, identity=self._identity)
 
     # -- one turn -------------------------------------------------------------------------------
 
@@ -212,7 +175,8 @@ class Walk:
         if self._traffic.navigating or view.main.ready == "loading":
             return
         if self._before is not None and view.look == self._before.look:
-            if time.monotonic() - self._acted_at > _NO_REACTION_S and not self._traffic.in_flight:
+            answering = self._traffic.answering(self._acted_at)
+            if time.monotonic() - self._acted_at > _NO_REACTION_S and not answering:
                 raise self._unrecognised(view, "does not react")
             return
         decision = decide(view, self._known())
@@ -221,6 +185,8 @@ class Walk:
         if decision.state != "unknown":
             self._known_at = time.monotonic()
         if isinstance(action, Stop):
+            if action.approval and self._waits_for_approval(host, action.number):
+                return
             if self._still(view):
                 self._tell(decision.state, host)
                 if self._hand.sent:
@@ -240,6 +206,16 @@ class Walk:
                 self._hand.stage = "answered"
             raise self._unrecognised(view, "is not one we know")
 
+    def _waits_for_approval(self, host: str, number: str | None) -> bool:
+        """Whether somebody may still say yes on a telephone, where the settings let us wait."""
+        now = time.monotonic()
+        if self._approval_since is None:
+            self._approval_since = now
+        if now - self._approval_since >= self._job.approval_wait_s:
+            return False
+        self._tell("wait_for_approval", host, number)
+        return True
+
     def _known(self) -> Known:
         job = self._job
         return Known(
@@ -251,6 +227,8 @@ class Walk:
             organization=job.organization,
             has_code_seed=self._secrets is not None and self._secrets.seed is not None,
             after_password=self._hand.sent,
+            stay_signed_in=job.stay_signed_in,
+            consent=job.consent,
         )
 
     async def _act(self, view: View, decision: Decision) -> None:
@@ -335,7 +313,7 @@ class Walk:
         if not self._still(view):
             return
         same = self._answered.documents == view.documents
-        if same and self._traffic.in_flight:
+        if same and self._traffic.answering(self._acted_at):
             return  # the answer may be on its way, whatever the page says meanwhile
         if same and not (fresh or frame.alerts):
             if time.monotonic() - self._acted_at > _NO_REACTION_S:
@@ -355,15 +333,15 @@ class Walk:
         raise error
 
     def _unrecognised(self, view: View, what: str) -> HarvesterError:
-        if self._candidates and origin_of(view.main.url) == self._job.origin:
+        if self._arrival.candidates and origin_of(view.main.url) == self._job.origin:
             what += " and the site does not accept the cookies it gave"
         return unrecognised(view, what)
 
-    def _tell(self, state: str, host: str) -> None:
+    def _tell(self, state: str, host: str, number: str | None = None) -> None:
         host = redact.scrub(host, self._secrets.all() if self._secrets else ())
-        if (state, host) != self._told:
-            self._told = (state, host)
-            self._parent.step(state, host)
+        if (state, host, number) != self._told:
+            self._told = (state, host, number)
+            self._parent.step(state, host, number)
 
 
 _SLOW = "raise HARVESTER_SIGN_IN_TIMEOUT if the pages are slow; see: harvester doctor"
@@ -372,7 +350,3 @@ _SLOW = "raise HARVESTER_SIGN_IN_TIMEOUT if the pages are slow; see: harvester d
 def _named(decision: Decision) -> str:
     action = decision.action
     return action.control.label if isinstance(action, Press) else ""
-
-
-def _values(jar: tuple[Cookie, ...]) -> set[tuple[str, str, str, str]]:
-    return {(one.name, one.domain, one.path, one.value) for one in jar}
