@@ -50,9 +50,11 @@ class House:
         on_step: Callable[[str, Step], None] = nobody_watches,
         clock: Clock | None = None,
         only_look: bool = False,
+        plain_window: bool = False,
+        passkey_name: str | None = None,
     ) -> None:
         """``names`` are the profiles to open, all by default; with ``only_look`` a store that is
-        not there is not made."""
+        not there is not made; ``plain_window`` and ``passkey_name``: see ``SignIns``."""
         self._settings = settings
         self._clock = SystemClock() if clock is None else clock
         self._on_step = on_step
@@ -61,8 +63,11 @@ class House:
         self._clients: list[SiteClient] = []
         self._keepers: dict[str, Keeper] = {}
         self._files: list[Files] = []
+        self._steps: dict[str, Step] = {}
         self._names = tuple(settings.profiles if names is None else names)
         self._only_look = only_look
+        self._plain_window = plain_window
+        self._passkey_name = passkey_name
         self.socket: str | None = None
         self.on_change: Callable[[str], None] = lambda profile: None
         """Told when a profile should be looked at before its time."""
@@ -101,6 +106,10 @@ class House:
         for files in self._files:
             await asyncio.to_thread(files.retry)
 
+    def _note_step(self, profile: str, step: Step) -> None:
+        self._steps[profile] = step
+        self._on_step(profile, step)
+
     def status(self) -> dict[str, Any]:
         return whole_status(
             self._keepers.values(),
@@ -109,6 +118,7 @@ class House:
             pid=os.getpid(),
             started_at=rfc3339(self._started_at),
             socket=self.socket,
+            steps=self._steps,
             file_troubles={
                 path: why for files in self._files for path, why in files.troubles.items()
             },
@@ -142,7 +152,9 @@ class House:
             clock=self._clock,
             key=key,
             browser=process.browser,
-            on_step=lambda step: self._on_step(profile.name, step),
+            on_step=lambda step: self._note_step(profile.name, step),
+            plain_window=self._plain_window,
+            passkey_name=self._passkey_name,
         )
         return Keeper(
             profile,

@@ -13,7 +13,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -147,6 +147,27 @@ class Client:
         """The session object of a refresh made now; ``hard`` is a whole new sign-in."""
         body = {"profile": profile, "hard": hard, "wait_s": wait_s}
         return self._object("POST", "/v1/session/refresh", body, wait_s=wait_s)
+
+    def bring(
+        self,
+        profile: str,
+        cookies: Sequence[Mapping[str, Any]],
+        *,
+        user_agent: str = "",
+        origin: str | None = None,
+        wait_s: float = DEFAULT_WAIT_S,
+    ) -> dict[str, Any]:
+        """The session object of a session that a person brings: proved, and now the current one.
+
+        ``cookies`` are objects as the session object has them; ``origin`` is the one that they
+        are for.
+        """
+        body: dict[str, Any] = {"profile": profile, "cookies": list(cookies), "wait_s": wait_s}
+        if user_agent:
+            body["user_agent"] = user_agent
+        if origin is not None:
+            body["origin"] = origin
+        return self._object("POST", "/v1/session/import", body, wait_s=wait_s)
 
     def logout(self, profile: str) -> dict[str, Any]:
         return self._object("POST", "/v1/logout", {"profile": profile}, wait_s=DEFAULT_WAIT_S)

@@ -122,7 +122,7 @@ class Climber:
         self, why: ladder.Why, current: Session | None, waited_s: float
     ) -> Session | None:
         """The session that another process made, if it is one for these settings."""
-        if why == "hard" and waited_s == 0:
+        if why == "headed" or (why == "hard" and waited_s == 0):
             return None  # whoever asked for a new sign-in gets one, or somebody else's of now
         stored = await asyncio.to_thread(self._stored)
         if stored is None or (current is not None and stored.generation <= current.generation):
@@ -167,6 +167,7 @@ class Climber:
             settings=self._settings,
             renewable=current is not None and lifetime.renewable(current),
             remembers=remembers,
+            passkey=await asyncio.to_thread(self._records.has_passkeys),
             username=self._profile.username is not None,
             password=self._profile.password is not None,
             submit_refusal=ledger.refuses_submit(now, self._profile, others=others),

@@ -21,6 +21,8 @@ def settings_digest(profile: Profile) -> str:
         sorted(profile.identity_origins),
         profile.username,
         profile.organization,
+        profile.site.switch_org_body,
+        [one.as_dict() for one in profile.pages],
         profile.session_cookie,
         None if profile.password is None else profile.password.where(),
         None if profile.totp is None else profile.totp.where(),

@@ -64,7 +64,7 @@ class HarvesterError(Exception):
     ``code`` is what programs test, ``exit_code`` what the command exits with, ``http_status``
     what the socket API answers.  ``retry_after_s`` is seconds from now, or None.  ``latched``
     is true when the error repeats an earlier one that only a person (or a changed secret)
-    clears.
+    clears.  ``evidence`` is the name under which what was seen is kept (``harvester history``).
     """
 
     code: ClassVar[str] = ""
@@ -79,16 +79,18 @@ class HarvesterError(Exception):
         hint: str = "",
         retry_after_s: float | None = None,
         latched: bool = False,
+        evidence: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
         self.retry_after_s = retry_after_s
         self.latched = latched
+        self.evidence = evidence
 
     def as_dict(self) -> dict[str, Any]:
         """The ``error`` object of ``--json`` and of the socket API."""
-        return {
+        told = {
             "code": self.code,
             "message": self.message,
             "hint": self.hint,
@@ -97,6 +99,7 @@ class HarvesterError(Exception):
             "retry_after_s": self.retry_after_s,
             "latched": self.latched,
         }
+        return {**told, "evidence": self.evidence} if self.evidence else told
 
 
 class NeedsPerson(HarvesterError):
@@ -335,4 +338,5 @@ def from_dict(error: Mapping[str, Any], *, latched: bool | None = None) -> Harve
         hint=str(error.get("hint", "")),
         retry_after_s=float(retry) if isinstance(retry, int | float) else None,
         latched=bool(error.get("latched", False)) if latched is None else latched,
+        evidence=str(error.get("evidence") or ""),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from harvester.clock import Clock
-from harvester.errors import Bug, Busy, HarvesterError, NotNow, from_dict
+from harvester.errors import Bug, Busy, HarvesterError, NotNow, TimedOut, from_dict
 from harvester.ladder import Why
 from harvester.session import Session
 
@@ -16,9 +16,12 @@ from harvester.session import Session
 REPEAT_ERROR_S = 1.0
 REPEAT_ERROR_MOST_S = 30.0
 # A person who asks does not get an answer from before his question.
-_ASKED: tuple[Why, ...] = ("hard", "asked")
+_ASKED: tuple[Why, ...] = ("hard", "asked", "headed")
+# Whoever asks for a new sign-in is not content with a lesser climb.
+_NEW_SIGN_IN: tuple[Why, ...] = ("hard", "headed")
 
 Climb = Callable[[Why], Coroutine[Any, Any, Session]]
+Bring = Callable[[], Coroutine[Any, Any, Session]]
 
 
 class Flight:
@@ -29,6 +32,7 @@ class Flight:
         self._clock = clock
         self._task: asyncio.Task[Session] | None = None
         self._why: Why | None = None
+        self._brought = False
         self._error: HarvesterError | None = None
         self._failures = 0
         self._failed_at = 0.0
@@ -51,8 +55,18 @@ class Flight:
         Whoever asks for a new sign-in joins no lesser climb: his own follows it.
         Cancelling a caller (its patience ended) cancels no climb that others wait for.
         """
-        if why == "hard" and self._why != "hard":
-            await self.landed()
+        while (task := self._task) is not None and not self._shares(why):
+            brought = self._brought
+            await asyncio.wait({task})
+            # The callback that clears it runs behind us.
+            await asyncio.sleep(0)
+            if (
+                brought
+                and why not in _NEW_SIGN_IN
+                and not task.cancelled()
+                and task.exception() is None
+            ):
+                return task.result()
         if self._task is None:
             if self._error is not None and why not in _ASKED and self._is_new():
                 raise _again(self._error)
@@ -60,6 +74,21 @@ class Flight:
             self._task = asyncio.create_task(self._run(why))
             self._task.add_done_callback(self._landed)
         return await self._result_of(self._task)
+
+    async def carry(self, bring: Bring) -> Session:
+        """Fly what somebody brings along, after what is under way.  Raises its error.
+
+        Who asks for a session meanwhile waits for it and shares it; its failure is its bringer's
+        alone, and the others then climb.
+        """
+        await self.landed()
+        self._brought = True
+        self._task = asyncio.create_task(self._carry(bring))
+        self._task.add_done_callback(self._landed)
+        return await self._result_of(self._task)
+
+    def _shares(self, why: Why) -> bool:
+        return not self._brought and (why not in _NEW_SIGN_IN or self._why == why)
 
     async def landed(self) -> None:
         """Wait until no climb is under way, however it ended."""
@@ -106,6 +135,18 @@ class Flight:
         self._failures += 1
         raise failure
 
+    async def _carry(self, bring: Bring) -> Session:
+        try:
+            session = await bring()
+        except HarvesterError:
+            raise
+        except Exception as surprise:
+            bug = Bug.of(surprise)  # as above
+        else:
+            self.forgive()
+            return session
+        raise bug
+
     def _is_new(self) -> bool:
         window_s = min(REPEAT_ERROR_MOST_S, REPEAT_ERROR_S * 2 ** min(self._failures - 1, 10))
         if isinstance(self._error, NotNow) and self._error.retry_after_s is not None:
@@ -114,9 +155,19 @@ class Flight:
 
     def _landed(self, task: asyncio.Task[Session]) -> None:
         self._task = self._why = None
+        self._brought = False
         # Nobody may be waiting any more when it fails; the error is kept in any case.
         if not task.cancelled():
             task.exception()
+
+
+def not_yet(wait_s: float) -> TimedOut:
+    """A caller's patience ended before the climb did."""
+    return TimedOut(
+        f"no session within {wait_s:.0f} s; the work goes on",
+        hint="ask again, or with a longer wait_s",
+        retry_after_s=1.0,
+    )
 
 
 def _again(error: HarvesterError) -> HarvesterError:

@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import Any
 
 from harvester import ladder
+from harvester.by_hand import ByHand
 from harvester.climb import Climber
 from harvester.clock import Clock
 from harvester.errors import (
@@ -27,15 +28,13 @@ from harvester.errors import (
     SignInForbidden,
     StoreCorrupt,
     StoreError,
-    TimedOut,
     Usage,
     WrongSetting,
 )
-from harvester.flight import Flight
+from harvester.flight import Flight, not_yet
 from harvester.held import LOOK_AT_LEAST_EVERY_S, Held
 from harvester.ledger import Ledger
 from harvester.lifetime import Freshness
-from harvester.locking import locked
 from harvester.log import event
 from harvester.profile import Profile
 from harvester.records import Records
@@ -47,12 +46,14 @@ from harvester.rest import (
     SCHEDULED_PROBE_EVERY_S,
     after_failure,
 )
-from harvester.session import Served, Session
-from harvester.sign_ins import LOCK_PATIENCE_S
+from harvester.session import Cookie, Served, Session
 from harvester.staging import Staging
-from harvester.standing import Standing, standing_of
+from harvester.standing import Standing, standing_of, why_none
 from harvester.verdict import Verdict
 from harvester.witness import Witness
+
+# What makes a stored session one that is not for these settings; a new one is the way out.
+_FOR_OTHERS = (IdentityMismatch, OrganizationMismatch)
 
 
 class Keeper:
@@ -82,6 +83,7 @@ class Keeper:
         self._reports = Reports(self._witness.probe, clock)
         self._ledger = Ledger()
         self._on_change = on_change
+        self._by_hand = ByHand(profile, held=held, staging=staging, records=records, clock=clock)
         self._flight = Flight(self._climb, clock)
         self._broken: HarvesterError | None = None
         self._signed_out = False
@@ -167,11 +169,29 @@ class Keeper:
             self._witness.refuse("a report and our own probe")
         return replace(await self._fly("denied", wait_s), verdict="refreshed")
 
-    async def refresh(self, *, hard: bool = False, wait_s: float = 60.0) -> Served:
-        """Refresh now: the cheapest rung that works, or with ``hard`` a new sign-in."""
+    async def refresh(
+        self, *, hard: bool = False, headed: bool = False, wait_s: float = 60.0
+    ) -> Served:
+        """The cheapest rung that works; ``hard``: a new sign-in; ``headed``: by a person."""
         # A new sign-in is the way out of a stored session that is not for these settings.
-        await self._raise_if_broken(but=(IdentityMismatch, OrganizationMismatch) if hard else ())
-        return await self._fly("hard" if hard else self._need("asked"), wait_s)
+        await self._raise_if_broken(but=_FOR_OTHERS if hard or headed else ())
+        new: ladder.Why = "headed" if headed else "hard"
+        return await self._fly(new if hard or headed else self._need("asked"), wait_s)
+
+    async def take_in(
+        self, cookies: tuple[Cookie, ...], *, user_agent: str = "", wait_s: float = 60.0
+    ) -> Served:
+        """A person brings a session: proved first, then served as the next generation.
+
+        Raises HarvesterError, and then nothing has changed.
+        """
+        await self._raise_if_broken(but=_FOR_OTHERS)
+        try:
+            async with asyncio.timeout(wait_s):
+                session = await self._flight.carry(lambda: self._bring(cookies, user_agent))
+        except TimeoutError:
+            raise not_yet(wait_s) from None
+        return Served(session)
 
     async def prove(self, *, within_s: float) -> Verdict:
         """Is the session alive?  Asks the site unless it was proved less than ``within_s`` ago."""
@@ -203,11 +223,7 @@ class Keeper:
     async def unlock(self, *, force: bool = False) -> dict[str, Any]:
         """A person mended the cause: open the latch.  Raises AccountLocked (see ledger.py)."""
         await self._flight.landed()
-        async with locked(self._records.lock(), LOCK_PATIENCE_S):
-            ledger = await asyncio.to_thread(self._records.ledger)
-            was = ledger.latch
-            self._ledger = ledger.unlocked(self._clock.wall_s(), force=force)
-            await asyncio.to_thread(self._records.keep_unlocked_ledger, self._ledger)
+        self._ledger, was = await self._by_hand.unlock(force=force)
         self._flight.forgive()
         if was is not None:
             self._note("unlocked", "a person cleared the latch")
@@ -218,31 +234,10 @@ class Keeper:
         """Sign out at the site if it can be done, prove the cookie dead, forget everything but
         the ledger."""
         await self._flight.cancel()
-        async with locked(self._records.lock(), LOCK_PATIENCE_S):
-            session = self._held.session or await asyncio.to_thread(
-                self._records.session_at, self.profile.site.origin
-            )
-            signed_out: bool | None = None
-            denied: bool | None = None
-            if session is not None:
-                path = self.profile.site.sign_out_path
-                if path is not None:
-                    signed_out = await self._staging.sign_out(session, path)
-                denied = (await self._staging.verdict(session)).verdict is Verdict.DENIED
-            # The mark first: a record that is gone without it is a store that lost something.
-            ledger = await asyncio.to_thread(self._records.ledger)
-            self._ledger = ledger.with_signed_out(self._held.highest)
-            await asyncio.to_thread(self._records.keep_ledger, self._ledger)
-            await asyncio.to_thread(self._records.forget)
-            await self._held.let_go()
+        self._ledger, told = await self._by_hand.logout()
         self._broken, self._signed_out = None, True
         self._note("signed_out", "a person asked")
-        return {
-            "done": True,
-            "had_session": session is not None,
-            "signed_out": signed_out,
-            "denied": denied,
-        }
+        return {"done": True, **told}
 
     async def follow_store(self) -> None:
         """Take up what another process stored, removed or wrote down meanwhile."""
@@ -290,10 +285,7 @@ class Keeper:
         """Why there is no working session; empty when there is one."""
         if self.ready:
             return ""
-        error = self._broken or self._flight.error
-        if error is None and self._ledger.latch is not None:
-            error = self._ledger.latch.as_error()
-        return "no session yet" if error is None else f"{error.code}: {error.message}"
+        return why_none(self._broken or self._flight.error, self._ledger)
 
     def standing(self) -> Standing:
         return standing_of(
@@ -320,11 +312,7 @@ class Keeper:
                 session = await self._flight.join(why)
             return Served(session, min_valid_met=self._held.meets(session, min_valid_s))
         except TimeoutError:
-            failure: HarvesterError = TimedOut(
-                f"no session within {wait_s:.0f} s; the work goes on",
-                hint="ask again, or with a longer wait_s",
-                retry_after_s=1.0,
-            )
+            failure: HarvesterError = not_yet(wait_s)
         except HarvesterError as error:
             failure = error
         last = self._held.usable()
@@ -341,12 +329,25 @@ class Keeper:
             raise
         finally:
             await self._read_ledger()
-        self._broken, self._signed_out = None, False
-        generation = climbed.session.generation
-        self._note("session.new", f"{climbed.rung}, because: {why}", generation=generation)
-        await self._held.take(climbed.session, durable=climbed.durable)
-        self._on_change()
+        await self._take(climbed.session, f"{climbed.rung}, because: {why}", climbed.durable)
         return climbed.session
+
+    async def _bring(self, cookies: tuple[Cookie, ...], user_agent: str) -> Session:
+        try:
+            session = await self._by_hand.bring(cookies, user_agent)
+        except HarvesterError as error:
+            self._note("import.failed", f"{error.code}: {error.message}")
+            raise
+        finally:
+            await self._read_ledger()
+        await self._take(session, "a person brought it", durable=True)
+        return session
+
+    async def _take(self, session: Session, why: str, durable: bool) -> None:
+        self._broken, self._signed_out = None, False
+        self._note("session.new", why, generation=session.generation)
+        await self._held.take(session, durable=durable)
+        self._on_change()
 
     async def _quietly(self, why: ladder.Why) -> float:
         """Climb on the timer's behalf: a failure is a warning; returns seconds to sleep."""

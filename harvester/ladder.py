@@ -4,8 +4,10 @@ Pure.  Rungs from cheapest to dearest:
 
     touch     a plain request; some sites roll or lengthen the session on use
     renew     a page load with the session's own cookies; the page's script mints a new token
-    silent    a new sign-in in which the identity provider remembers; nothing is typed
+    silent    a new sign-in in which the identity provider remembers, or a passkey of this machine
+              answers; no secret is typed
     scripted  a new sign-in with the secrets
+    headed    a person signs in, in a window: only where a person asked for it
     (person)  nobody else can help
 
 (Rereading the store comes before all of them and is the keeper's.)  An error on a rung ends the
@@ -20,11 +22,11 @@ from typing import Literal
 from harvester.errors import HarvesterError, NeedsHuman, NotConfigured, RateLimited
 from harvester.ledger import Ledger
 
-Rung = Literal["touch", "renew", "silent", "scripted"]
+Rung = Literal["touch", "renew", "silent", "scripted", "headed"]
 # Why a climb began.  ``none``: no session; ``stale``, ``spent``: by the windows; ``denied``: the
 # site refused it, proved twice; ``asked``: a person or a program asked for a refresh;
-# ``hard``: they asked for a new sign-in.
-Why = Literal["none", "stale", "spent", "denied", "asked", "hard"]
+# ``hard``: they asked for a new sign-in; ``headed``: a person is there and does it.
+Why = Literal["none", "stale", "spent", "denied", "asked", "hard", "headed"]
 
 # A live session may be touched or renewed; a refused or missing one cannot.
 _SESSION_LIVES: tuple[Why, ...] = ("stale", "spent", "asked")
@@ -38,8 +40,9 @@ class Facts:
     """What the next step depends on.
 
     ``renewable``: the jar holds something that a page load may mint anew (a JWT among the needed
-    cookies, beside another cookie).  ``remembers``: there is identity state.  ``username`` and
-    ``password``: they are configured.  ``submit_refusal``: why no secret may be sent now.
+    cookies, beside another cookie).  ``remembers``: there is identity state; ``passkey``: there is
+    a passkey of this machine.  ``username`` and ``password``: they are configured.
+    ``submit_refusal``: why no secret may be sent now.
     ``life_s``: the session's known life.  ``tried``: rungs of this climb that did not help.
     ``settings``: the digest of the settings in force.
     """
@@ -49,6 +52,7 @@ class Facts:
     settings: str
     renewable: bool = False
     remembers: bool = False
+    passkey: bool = False
     username: bool = False
     password: bool = False
     submit_refusal: HarvesterError | None = None
@@ -76,6 +80,8 @@ class Enough:
 def next_step(facts: Facts, now: float) -> Climb | Stop | Enough:
     """The cheapest rung that may still help."""
     ledger = facts.ledger
+    if facts.why == "headed":
+        return Climb("headed")
     for rung in _cheap(facts):
         if rung not in facts.tried and (ledger.worth(rung, now) or facts.why in _ANYHOW):
             return Climb(rung)
@@ -83,7 +89,8 @@ def next_step(facts: Facts, now: float) -> Climb | Stop | Enough:
     if waits is not None:
         return Stop(waits)
     silent_stop: HarvesterError | None = None
-    if facts.remembers and "silent" not in facts.tried and ledger.worth("silent", now):
+    may_be_silent = facts.remembers or facts.passkey
+    if may_be_silent and "silent" not in facts.tried and ledger.worth("silent", now):
         silent_stop = ledger.stops("silent", facts.settings)
         if silent_stop is None:
             wait_s = ledger.silent_wait_s(now, facts.life_s)
@@ -125,6 +132,12 @@ def _silent_spent(wait_s: float) -> HarvesterError:
 
 
 def _nothing_to_type(facts: Facts) -> HarvesterError:
+    if facts.passkey and not facts.password:
+        return NeedsHuman(
+            "the sign-in pages asked for more than the passkey of this machine",
+            hint="see: harvester passkey list; make it anew with: harvester passkey enroll; "
+            "or set HARVESTER_USERNAME and HARVESTER_PASSWORD_FILE",
+        )
     if not facts.username and not facts.remembers:
         return NotConfigured(
             "there is no user name, no stored session and no identity state to sign in with",

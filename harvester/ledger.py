@@ -42,6 +42,8 @@ SILENT_BUCKET = 10
 SILENT_REFILL_S = 300.0
 # A short-lived session must be renewable for ever: three silent sign-ins in each of its lives.
 SILENT_PER_LIFE = 3
+# The site allows its user 30 an hour, who switches in his browser too, and in other profiles.
+SWITCHES_PER_HOUR = 10
 BACKOFF_FIRST_S = 5.0
 BACKOFF_MOST_S = 900.0
 # Retry-After of more than a day is a mistake of somebody's clock.
@@ -78,6 +80,7 @@ class Ledger:
     retry_error: Mapping[str, Any] | None = None
     unrecognised: int = 0
     silent: Bucket = field(default_factory=lambda: Bucket(float(SILENT_BUCKET), 0.0))
+    switches: tuple[float, ...] = ()
     totp_step: int | None = None
     picture: Picture | None = None
     unhelpful: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
@@ -198,6 +201,25 @@ class Ledger:
     def with_silent(self, now: float, life_s: float | None) -> Ledger:
         bucket = self._silent(now, life_s)
         return replace(self, silent=Bucket(bucket.tokens - 1, now))
+
+    def switched_since(self, since: float) -> int:
+        return len(self._switches_since(since))
+
+    def refuses_switch(self, now: float) -> HarvesterError | None:
+        """Why the organisation may not be switched now, or None."""
+        recent = sorted(self._switches_since(now - HOUR_S))
+        if len(recent) < SWITCHES_PER_HOUR:
+            return None
+        return BudgetSpent(
+            f"the organisation was switched {len(recent)} times in the last hour, the limit is "
+            f"{SWITCHES_PER_HOUR}",
+            hint="wait; and see why each sign-in ends in another organisation",
+            retry_after_s=min(HOUR_S, max(1.0, recent[-SWITCHES_PER_HOUR] + HOUR_S - now)),
+        )
+
+    def with_switch(self, now: float) -> Ledger:
+        """The organisation is about to be switched.  Store this before it is."""
+        return replace(self, switches=(*self._switches_since(now - HOUR_S), now))
 
     def with_totp_step(self, step: int) -> Ledger:
         return replace(self, totp_step=max(step, self.totp_step or 0))
@@ -330,6 +352,9 @@ class Ledger:
             retry_error=None,
             unrecognised=0,
         )
+
+    def _switches_since(self, since: float) -> tuple[float, ...]:
+        return tuple(at for at in self.switches if at > since)
 
     def _silent(self, now: float, life_s: float | None) -> Bucket:
         return self.silent.filled(

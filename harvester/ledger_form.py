@@ -31,6 +31,7 @@ def to_dict(ledger: Ledger) -> dict[str, Any]:
         "retry_error": ledger.retry_error,
         "unrecognised": ledger.unrecognised,
         "silent": [ledger.silent.tokens, ledger.silent.at],
+        "switches": list(ledger.switches),
         "totp_step": ledger.totp_step,
         "picture": None if ledger.picture is None else ledger.picture.as_dict(),
         "unhelpful": dict(ledger.unhelpful),
@@ -56,6 +57,8 @@ def from_dict(data: dict[str, Any]) -> Ledger:
         retry_error=data["retry_error"],
         unrecognised=int(data["unrecognised"]),
         silent=Bucket(float(data["silent"][0]), float(data["silent"][1])),
+        # Ledgers of before 0.2 have none.
+        switches=tuple(float(at) for at in data.get("switches", ())),
         totp_step=data["totp_step"],
         picture=None if picture is None else Picture.from_dict(picture),
         unhelpful=MappingProxyType({str(k): float(v) for k, v in data["unhelpful"].items()}),

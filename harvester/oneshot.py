@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from harvester.assembly import House, nobody_watches
-from harvester.errors import HarvesterError, SiteDown
+from harvester.assembly import House, nobody_watches, open_store
+from harvester.clock import SystemClock
+from harvester.errors import HarvesterError, NeedsHuman, SiteDown, Usage
 from harvester.overseer import Step
-from harvester.session import Served
+from harvester.passkeys import Passkey
+from harvester.records import Records
+from harvester.session import Cookie, Served
 from harvester.settings import Settings
+from harvester.sign_ins import HEADED_LIMIT_S
 from harvester.verdict import Verdict
+from harvester.wallet import Enrolled, Wallet
 
 # A session proved within this time is printed without asking the site again.
 PROVED_WITHIN_S = 60.0
 # A person at a terminal, or a CI job, waits for a whole sign-in; the sign-in has its own limit.
 PATIENCE_S = 600.0
+# And for the person himself, and whoever held the profile's lock before him.
+IN_PERSON_S = HEADED_LIMIT_S + PATIENCE_S
 
 
 class OneShot:
@@ -53,9 +60,19 @@ class OneShot:
         """A new sign-in now.  Raises what stopped it, also while an older session still lives."""
         return await self.refresh(name, hard=True)
 
+    async def login_in_person(self, name: str, *, plain: bool) -> Served:
+        """A person signs in, in a window of this machine; ``plain``: in an ordinary browser."""
+        keeper = (await self._open(name, plain_window=plain)).keeper(name)
+        return _fresh(await keeper.refresh(headed=True, wait_s=IN_PERSON_S))
+
     async def refresh(self, name: str, *, hard: bool = False) -> Served:
         keeper = (await self._open(name)).keeper(name)
         return _fresh(await keeper.refresh(hard=hard, wait_s=PATIENCE_S))
+
+    async def bring(self, name: str, cookies: tuple[Cookie, ...], *, user_agent: str) -> Served:
+        """Prove and store a session that a person has in a browser."""
+        keeper = (await self._open(name)).keeper(name)
+        return await keeper.take_in(cookies, user_agent=user_agent, wait_s=PATIENCE_S)
 
     async def logout(self, name: str) -> dict[str, Any]:
         return await (await self._open(name)).keeper(name).logout()
@@ -68,12 +85,50 @@ class OneShot:
         async with House(self._settings, only_look=True) as house:
             return {**house.status(), "pid": None, "started_at": None}
 
-    async def _open(self, name: str) -> House:
+    async def passkeys(self, name: str) -> tuple[Passkey, ...]:
+        return await self._wallet(name).listed()
+
+    async def remove_passkey(self, name: str, passkey_name: str) -> Passkey:
+        """Raises Usage for a name that is none."""
+        return await self._wallet(name).remove(passkey_name)
+
+    async def enroll(self, name: str, passkey_name: str) -> Enrolled:
+        """A person makes a passkey for this machine, in a window.  Raises Usage for a name that is
+        taken, NeedsHuman where none was made, and what stops a sign-in in person."""
+        before = await self.passkeys(name)
+        if any(one.name == passkey_name for one in before):
+            raise Usage(
+                f"there is a passkey {passkey_name!r} already",
+                hint=f"choose another --name, or run: harvester passkey remove {passkey_name}",
+            )
+        trouble: HarvesterError | None = None
+        keeper = (await self._open(name, passkey_name=passkey_name)).keeper(name)
+        try:
+            _fresh(await keeper.refresh(headed=True, wait_s=IN_PERSON_S))
+        except HarvesterError as error:
+            trouble = error
+        made = [one for one in await self.passkeys(name) if one.name == passkey_name]
+        if made:
+            return Enrolled(made[0], trouble)
+        raise trouble or NeedsHuman(
+            "the window was closed, and no passkey was made in it",
+            hint="run it again, and add a passkey on the security page of your account",
+        )
+
+    def _wallet(self, name: str) -> Wallet:
+        store, _ = open_store(self._settings.process, only_look=True)
+        return Wallet(Records(store, self._settings.profile(name).name, SystemClock()))
+
+    async def _open(
+        self, name: str, *, plain_window: bool = False, passkey_name: str | None = None
+    ) -> House:
         if self._house is None:
             step = self._on_step
             self._house = await House(
                 self._settings,
                 names=(self._settings.profile(name).name,),
+                plain_window=plain_window,
+                passkey_name=passkey_name,
                 on_step=nobody_watches if step is None else lambda _, told: step(told),
             ).__aenter__()
         return self._house

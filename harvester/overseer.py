@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from harvester.clock import Clock
-from harvester.errors import HarvesterError, StoreError
+from harvester.errors import HarvesterError, KeyWrong, StoreError
 from harvester.ledger import Ledger
+from harvester.log import event
 from harvester.profile import Profile
 from harvester.records import Records
 from harvester.session import Cookie
@@ -51,6 +53,14 @@ class LedgerOverseer:
 
     async def code(self, step: int) -> HarvesterError | None:
         return await self._write_down(self.ledger.with_totp_step(step))
+
+    async def passkeys(self, sealed: str) -> HarvesterError | None:
+        try:
+            await asyncio.to_thread(self._records.keep_passkeys, sealed)
+        except (StoreError, KeyWrong) as error:
+            event("store.not_durable", level=logging.ERROR, why=error.message, code=error.code)
+            return error
+        return None
 
     async def candidate(self, cookies: tuple[Cookie, ...], user_agent: str) -> Verdict:
         return await self._staging.candidate(cookies)

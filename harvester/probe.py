@@ -81,9 +81,9 @@ class SiteClient:
         """GET ``path`` on the site with exactly these cookies."""
         return await self._ask("GET", path, cookies)
 
-    async def post(self, path: str, cookies: tuple[Cookie, ...]) -> Answer:
-        """POST an empty JSON object to ``path`` (signing out is one)."""
-        return await self._ask("POST", path, cookies)
+    async def post(self, path: str, cookies: tuple[Cookie, ...], body: bytes) -> Answer:
+        """POST this JSON to ``path`` (signing out, switching the organisation); once, ever."""
+        return await self._ask("POST", path, cookies, body)
 
     async def close(self) -> None:
         if self._http is not None:
@@ -110,12 +110,13 @@ class SiteClient:
             )
         return self._http
 
-    async def _ask(self, method: str, path: str, cookies: tuple[Cookie, ...]) -> Answer:
+    async def _ask(
+        self, method: str, path: str, cookies: tuple[Cookie, ...], body: bytes | None = None
+    ) -> Answer:
         url = self._site.origin + path
         headers = {knoq.ORIGIN_HEADER: self._site.origin}
         if cookies:
             headers["Cookie"] = cookie_header(cookies)
-        body = b"{}" if method == "POST" else None
         if body is not None:
             headers["Content-Type"] = "application/json"
         trouble = ""

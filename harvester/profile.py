@@ -62,8 +62,9 @@ class SecretSource:
 class Site:
     """What must be known of a web site.  Paths begin with ``/`` and may carry a query.
 
-    ``whoami_identity`` and ``whoami_organization`` are JSON pointers (RFC 6901) into the answer
-    to ``whoami_path``.
+    ``switch_org_path`` takes ``switch_org_body``, a JSON template with ``$organization`` in it;
+    an empty path: the site cannot switch.  ``whoami_identity`` and ``whoami_organization`` are
+    JSON pointers (RFC 6901) into the answer to ``whoami_path``.
     """
 
     origin: str
@@ -74,6 +75,7 @@ class Site:
     whoami_path: str | None = None
     whoami_identity: str | None = None
     whoami_organization: str | None = None
+    switch_org_path: str = ""
     switch_org_body: str = ""
 
     @property
@@ -109,6 +111,11 @@ class PageRule:
     def as_dict(self) -> dict[str, str]:
         return {name: getattr(self, name) for name in self.__slots__}
 
+    @property
+    def place(self) -> str:
+        """The page as config.toml writes it."""
+        return self.host + self.path
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -137,6 +144,7 @@ class Profile:
     def sign_in_limit_s(self) -> float:
         """How long a whole sign-in may take, a person's approval included."""
         return self.sign_in_timeout_s + self.approval_wait_s
+
     files: tuple[KeptFile, ...] = ()
 
 

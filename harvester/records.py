@@ -11,16 +11,31 @@ import logging
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 
-from harvester import ledger_form
+from harvester import ledger_form, passkeys
 from harvester.clock import Clock
 from harvester.errors import KeyWrong, StoreCorrupt, StoreError
+from harvester.evidence import Evidence
 from harvester.ledger import Ledger
 from harvester.log import event
+from harvester.passkeys import Passkey
+from harvester.profile import DEFAULT_PROFILE
 from harvester.session import Session
 from harvester.vault.directory import Lock, Stored
-from harvester.vault.seal import Purpose
+from harvester.vault.seal import Opened, Purpose
 
 _T = TypeVar("_T")
+
+# "s" for sign-in: a number alone would be read as a count.
+_EVIDENCE = "s-"
+_NUMBER_CHARS = 9
+
+
+class Shelf(Protocol):
+    """Numbered records, of which the oldest go; ``vault/shelf.py`` has one."""
+
+    def numbers(self) -> list[int]: ...
+    def read(self, number: int) -> Opened | None: ...
+    def add(self, record: bytes) -> int: ...
 
 
 class Store(Protocol):
@@ -34,6 +49,7 @@ class Store(Protocol):
     def delete(self, profile: str, purpose: Purpose) -> None: ...
     def set_aside(self, profile: str, purpose: Purpose) -> list[str]: ...
     def stamp(self, profile: str, purpose: Purpose) -> object | None: ...
+    def evidence(self, profile: str) -> Shelf: ...
     def lock(self, profile: str) -> Lock: ...
 
 
@@ -49,6 +65,7 @@ class Records:
         self._profile = profile
         self._clock = clock
         self._ledger_generation = 0
+        self._passkey_generation = 0
         self._unwritable: Ledger | None = None
 
     def lock(self) -> Lock:
@@ -184,6 +201,70 @@ class Records:
     def keep_identity_state(self, sealed: str) -> None:
         self._store.write_sealed(self._profile, "identity-state", sealed.encode("ascii"))
 
+    # failed sign-ins
+
+    def keep_evidence(self, sealed: str) -> str:
+        """Store what the signer sealed; the name that a person can ask for, with the profile's
+        where that is not the usual one.  The caller holds the lock.  Raises StoreError."""
+        number = self._store.evidence(self._profile).add(sealed.encode("ascii", "replace"))
+        name = f"{_EVIDENCE}{number:04d}"
+        return name if self._profile == DEFAULT_PROFILE else f"{self._profile}/{name}"
+
+    def evidence_names(self) -> list[str]:
+        """The failed sign-ins that are kept, the newest first."""
+        numbers = self._store.evidence(self._profile).numbers()
+        return [f"{_EVIDENCE}{number:04d}" for number in reversed(numbers)]
+
+    def evidence(self, name: str) -> Evidence | None:
+        """One of them, None where there is none of that name.  Raises a StoreError or KeyWrong."""
+        number = name.lower().removeprefix(_EVIDENCE)
+        if not number.isascii() or not number.isdecimal() or len(number) > _NUMBER_CHARS:
+            return None
+        opened = self._store.evidence(self._profile).read(int(number))
+        if opened is None:
+            return None
+        try:
+            return Evidence.from_bytes(opened.plaintext)
+        except (ValueError, KeyError, TypeError):
+            raise _not_understood("evidence") from None
+
+    # the passkeys
+
+    def has_passkeys(self) -> bool:
+        """Whether there are any; what they are for only their record tells."""
+        return self._store.stamp(self._profile, "passkey") is not None
+
+    def sealed_passkeys(self) -> str | None:
+        """The sealed record of the passkeys, for the signer."""
+        record = self._store.read_sealed(self._profile, "passkey")
+        return None if record is None else record.decode("ascii", "replace")
+
+    def keep_passkeys(self, sealed: str) -> None:
+        self._store.write_sealed(self._profile, "passkey", sealed.encode("ascii"))
+
+    def passkeys(self) -> tuple[Passkey, ...]:
+        """The passkeys, with their private keys in clear: for a command that lists them and ends,
+        never for the daemon."""
+        stored = self._store.read(self._profile, "passkey")
+        if stored is None:
+            return ()
+        self._passkey_generation = stored.generation
+        try:
+            return passkeys.from_bytes(stored.plaintext)
+        except (ValueError, KeyError, TypeError):
+            raise _not_understood("passkeys") from None
+
+    def keep_fewer_passkeys(self, kept: tuple[Passkey, ...]) -> None:
+        """What is left of ``passkeys()``; of those that go nothing stays here.  The caller holds
+        the lock."""
+        if not kept:
+            self._store.delete(self._profile, "passkey")
+            return
+        generation = max(int(self._clock.wall_s()), self._passkey_generation + 1)
+        # Twice, because a store keeps the record before the last: now that one holds no more.
+        for each in (generation, generation + 1):
+            self._store.write(self._profile, "passkey", passkeys.to_bytes(kept), each)
+
     def forget(self) -> None:
         """Delete session and identity state, never the ledger."""
         self._store.delete(self._profile, "session")
@@ -198,8 +279,12 @@ def _parsed(plaintext: bytes, read: Callable[[dict[str, Any]], _T], what: str) -
     try:
         return read(json.loads(plaintext))
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        # It was sealed with our key, so we wrote it: another version of this program did.
-        raise StoreCorrupt(
-            f"the stored {what} cannot be understood",
-            hint="it was written by another version of harvester; use that one",
-        ) from None
+        raise _not_understood(what) from None
+
+
+def _not_understood(what: str) -> StoreCorrupt:
+    # It was sealed with our key, so we wrote it: another version of this program did.
+    return StoreCorrupt(
+        f"the stored {what} cannot be understood",
+        hint="it was written by another version of harvester; use that one",
+    )

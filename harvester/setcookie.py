@@ -7,7 +7,6 @@ quoted values, and a session cookie must go back exactly as it came.  Source: RF
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from email.utils import parsedate_to_datetime
 
 from harvester.session import Cookie
@@ -71,11 +70,25 @@ def take_in(jar: Iterable[Cookie], fresh: Iterable[Cookie], *, now_s: float) -> 
 
     A cookie that is emptied or already over is ignored: when a page's refresh fails for good it
     deletes its cookies, and an emptied jar must never replace one that may still work.
+
+    A cookie of a whole domain takes the place of the host's own of that name and path: a jar
+    that was pasted holds such ones, since a Cookie header says nothing of domains, and the old
+    value would be sent before the new one.
     """
     kept = {(cookie.name, cookie.domain, cookie.path): cookie for cookie in jar}
     for cookie in fresh:
         if not cookie.value or (cookie.expires_at is not None and cookie.expires_at <= now_s):
             continue
         key = (cookie.name, cookie.domain, cookie.path)
-        kept[key] = cookie if key not in kept else replace(cookie, domain=kept[key].domain)
+        if key not in kept:
+            for narrow in [one for one in kept if _is_narrower(one, key)]:
+                del kept[narrow]
+        kept[key] = cookie
     return tuple(kept.values())
+
+
+def _is_narrower(one: tuple[str, str, str], wide: tuple[str, str, str]) -> bool:
+    """Keys of cookies: name, domain, path."""
+    name, domain, path = wide
+    same = (one[0], one[2]) == (name, path) and domain.startswith(".")
+    return same and not one[1].startswith(".") and f".{one[1]}".endswith(domain)

@@ -10,13 +10,20 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Protocol
 
 from harvester import lifetime
 from harvester.clock import Clock
 from harvester.digests import account_of, settings_digest
-from harvester.errors import HarvesterError, NotConfigured, StoreError
+from harvester.errors import (
+    HarvesterError,
+    KeyWrong,
+    NotConfigured,
+    ProviderRefuses,
+    StoreError,
+)
 from harvester.ledger import Ledger
 from harvester.locking import locked
 from harvester.log import event
@@ -28,15 +35,24 @@ from harvester.settle import settle
 from harvester.signer import Overseer
 from harvester.signin.dialogue import BrowserChoice, Job, Rung, SignedIn, Stopped
 from harvester.staging import Staging
+from harvester.switching import Switching
 
 # Beyond a sign-in's own time limit, somebody who holds the account is stuck.
 LOCK_PATIENCE_S = 30.0
+# A person looks for his telephone, reads a consent, mistypes: minutes.  More, and he has left.
+HEADED_LIMIT_S = 600.0
 
 
 class Runs(Protocol):
-    """Does one sign-in; ``signer.Signer`` is one."""
+    """Does one sign-in; ``signer.Sitting`` is one."""
 
     async def run(self, job: Job, overseer: Overseer) -> SignedIn | Stopped: ...
+
+
+class Prepares(Protocol):
+    """Makes itself ready for a sign-in; ``signer.Signer`` is one."""
+
+    def prepared(self, browser: BrowserChoice | None) -> AbstractAsyncContextManager[Runs]: ...
 
 
 class SignIns:
@@ -48,12 +64,16 @@ class SignIns:
         *,
         records: Records,
         staging: Staging,
-        signer: Runs,
+        signer: Prepares,
         clock: Clock,
         key: SecretSource,
         browser: BrowserChoice,
         on_step: Callable[[Step], None],
+        plain_window: bool = False,
+        passkey_name: str | None = None,
     ) -> None:
+        """``plain_window``: a person gets an ordinary browser, whatever the provider lets in.
+        ``passkey_name``: he makes a passkey in the window, to be kept under this name."""
         self._profile = profile
         self._records = records
         self._staging = staging
@@ -62,6 +82,9 @@ class SignIns:
         self._key = key
         self._browser = browser
         self._on_step = on_step
+        self._plain_window = plain_window
+        self._passkey_name = passkey_name
+        self._switching = Switching(profile, staging=staging, records=records, clock=clock)
         self._settings = settings_digest(profile)
         self._account = account_of(profile)
         self.sandboxed: bool | None = None
@@ -73,13 +96,22 @@ class SignIns:
     async def run(self, rung: Rung, current: Session | None, ledger: Ledger) -> Session | None:
         """A proved session, not stored yet; None where a page asked for what this rung may not
         type.  Raises HarvesterError, after the ledger was told."""
+        # A secret that may turn out to be one that was refused needs no browser to say so.
+        wanted = rung != "headed" and not ledger.rejected_fingerprints()
+        browser = self._browser if wanted else None
+        async with self._signer.prepared(browser) as runs:
+            return await self._run(runs, rung, current, ledger)
+
+    async def _run(
+        self, runs: Runs, rung: Rung, current: Session | None, ledger: Ledger
+    ) -> Session | None:
         ledger = (await self._staging.with_picture(ledger)).with_account(self._account)
         if rung != "scripted":
             if rung == "silent":
                 life_s = None if current is None else lifetime.known_life_s(current)
                 ledger = ledger.with_silent(self._clock.wall_s(), life_s)
             await note_down(self._records, ledger)
-            return await self._sign_in(rung, current, ledger, ())
+            return await self._sign_in(runs, rung, current, ledger, ())
         # Of all profiles of one account, one sends its secret at a time, and each counts for all.
         async with locked(self._records.account_lock(self._account), self._patience_s()):
             others = await asyncio.to_thread(self._records.other_ledgers, self._account)
@@ -88,10 +120,11 @@ class SignIns:
                 raise refusal
             # Written down before it is done: what cannot be written is not done.
             await asyncio.to_thread(self._records.keep_ledger, ledger)
-            return await self._sign_in(rung, current, ledger, others)
+            return await self._sign_in(runs, rung, current, ledger, others)
 
     async def _sign_in(
         self,
+        runs: Runs,
         rung: Rung,
         current: Session | None,
         ledger: Ledger,
@@ -100,7 +133,7 @@ class SignIns:
         overseer = LedgerOverseer(
             self._profile, self._records, self._staging, self._clock, self._on_step, ledger, others
         )
-        result = await self._signer.run(await self._job(rung, current, ledger, others), overseer)
+        result = await runs.run(await self._job(rung, current, ledger, others), overseer)
         ledger = overseer.ledger
         if isinstance(result, Stopped):
             return await self._stopped(rung, result, ledger)
@@ -110,14 +143,24 @@ class SignIns:
             # the site says from here on.
             # A secret that was at hand and was not asked for proved nothing of itself.
             ledger = ledger.with_success(result.fingerprint if result.secrets_sent else None)
+            if rung == "headed":
+                ledger = ledger.with_usefulness(self._clock.wall_s(), "silent", helped=True)
+            else:
+                await self._keep_identity(result)
+        staged, ledger = await self._switching.stage(
+            result,
+            current,
+            ledger,
+            last_generation=ledger.generation,
+            renewed=rung == "renew",
+        )
+        if isinstance(staged, HarvesterError):
+            if rung != "headed":
+                await self._settle(Stopped(staged), ledger, since=overseer.ledger)
+            raise staged
+        if rung == "headed":
+            # Not before it is known to be ours: a person can sign in as anybody.
             await self._keep_identity(result)
-        try:
-            staged = await self._staging.stage(
-                result, current, renewed=rung == "renew", last_generation=ledger.generation
-            )
-        except HarvesterError as error:
-            await self._settle(Stopped(error), ledger, since=overseer.ledger)
-            raise
         if rung == "renew":
             return staged
         await note_down(self._records, ledger.with_generation(staged.generation))
@@ -137,12 +180,15 @@ class SignIns:
             await note_down(self._records, ledger.with_usefulness(now, rung, helped=False))
             return None
         await self._keep_identity(stopped)
+        evidence = await self._keep_evidence(stopped)
         error = self._staging.explains(stopped.error)
         latch = ledger.latch
         if error.latched and latch is not None and latch.error.get("code") != error.code:
             # The signer knows only that this secret was refused before; the ledger knows how.
             error = latch.as_error()
-        await self._settle(replace(stopped, error=error), ledger)
+        error.evidence = evidence or error.evidence
+        if rung != "headed":  # what a person leaves unfinished says nothing of what we may try
+            await self._settle(replace(stopped, error=error), ledger)
         event(
             "sign_in.stopped",
             profile=self._profile.name,
@@ -151,6 +197,7 @@ class SignIns:
             stage=stopped.stage,
             clock_skew_s=stopped.clock_skew_s,
             why=error.message,
+            evidence=error.evidence or None,
         )
         raise error
 
@@ -187,7 +234,10 @@ class SignIns:
     ) -> Job:
         profile = self._profile
         scripted = rung == "scripted"
-        state = None if rung == "renew" else await asyncio.to_thread(self._records.identity_state)
+        state = sealed = None
+        if rung != "renew":
+            state = await asyncio.to_thread(self._records.identity_state)
+            sealed = await asyncio.to_thread(self._records.sealed_passkeys)
         if scripted and (profile.username is None or profile.password is None):
             raise NotConfigured("no user name or no password is configured")
         return Job(
@@ -198,7 +248,7 @@ class SignIns:
             probe_path=profile.site.probe_path,
             identity_origins=profile.identity_origins,
             key=self._key,
-            timeout_s=profile.sign_in_limit_s,
+            timeout_s=HEADED_LIMIT_S if rung == "headed" else profile.sign_in_limit_s,
             provider=profile.provider,
             username=profile.username,
             password=profile.password if scripted else None,
@@ -215,7 +265,29 @@ class SignIns:
             stay_signed_in=profile.stay_signed_in,
             consent=profile.consent,
             pages=profile.pages,
+            passkeys=sealed,
+            passkey_name=self._passkey_name if rung == "headed" else None,
+            plain=rung == "headed"
+            and self._passkey_name is None
+            and (self._plain_window or _refused_a_program(ledger)),
         )
+
+    async def _keep_evidence(self, stopped: Stopped) -> str:
+        """The name under which it is kept; empty where there is none.  A disk that takes nothing
+        changes nothing about the sign-in."""
+        if stopped.evidence is None:
+            return ""
+        try:
+            return await asyncio.to_thread(self._records.keep_evidence, stopped.evidence)
+        except (StoreError, KeyWrong) as error:
+            event(
+                "evidence.dropped",
+                level=logging.WARNING,
+                profile=self._profile.name,
+                code=error.code,
+                why=error.message,
+            )
+            return ""
 
     async def _keep_identity(self, result: SignedIn | Stopped) -> None:
         if result.identity_state is None:
@@ -224,6 +296,11 @@ class SignIns:
             await asyncio.to_thread(self._records.keep_identity_state, result.identity_state)
         except StoreError as error:
             event("store.not_durable", level=logging.ERROR, why=error.message, code=error.code)
+
+
+def _refused_a_program(ledger: Ledger) -> bool:
+    """Whether the provider said last that it lets no browser in that a program holds."""
+    return ledger.latch is not None and ledger.latch.error.get("code") == ProviderRefuses.code
 
 
 async def note_down(records: Records, ledger: Ledger) -> None:

@@ -11,13 +11,14 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
-from collections.abc import Mapping
+import subprocess
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
+from harvester import spawn
 from harvester.errors import BrowserFailed, Bug, HarvesterError, TimedOut, from_dict
 from harvester.session import Cookie
-from harvester.signin.dialogue import Job, SignedIn, Stage, Stopped
+from harvester.signin.dialogue import BrowserChoice, Job, SignedIn, Stage, Stopped
 from harvester.verdict import Verdict
 
 # The signer keeps the time itself; this side waits a little longer before it stops believing it.
@@ -27,14 +28,7 @@ OVERTIME_S = 5.0
 GRACE_S = 3.0
 # A candidate carries a whole cookie jar (at most 180 cookies of 4 KiB in a browser).
 LINE_BYTES = 4 * 1024 * 1024
-
-# What the signer may inherit.  Everything else stays here: DEBUG, NODE_OPTIONS, LD_PRELOAD,
-# SSLKEYLOGFILE and their like each print or redirect what a browser types.
-_INHERITED = (
-    "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CACHE_HOME",
-    "PLAYWRIGHT_BROWSERS_PATH", "FONTCONFIG_PATH", "FONTCONFIG_FILE", "CREDENTIALS_DIRECTORY",
-    "DISPLAY", "XAUTHORITY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS", "SystemRoot",
-)  # fmt: skip
+_CHUNK_BYTES = 65536
 
 
 class Overseer(Protocol):
@@ -48,6 +42,9 @@ class Overseer(Protocol):
     async def code(self, step: int) -> HarvesterError | None:
         """A one-time code of this step is about to be typed: store the step, or say why not."""
 
+    async def passkeys(self, sealed: str) -> HarvesterError | None:
+        """A passkey was used or made: store the record of all, or say why not."""
+
     async def candidate(self, cookies: tuple[Cookie, ...], user_agent: str) -> Verdict:
         """Does the site accept these cookies?"""
 
@@ -56,42 +53,25 @@ class Signer:
     """Runs sign-ins, each in a process of its own."""
 
     def __init__(self, environ: Mapping[str, str] | None = None) -> None:
-        environ = os.environ if environ is None else environ
-        self._environ = {name: environ[name] for name in _INHERITED if name in environ}
+        self._environ = spawn.inherited(os.environ if environ is None else environ)
         self._endings: set[asyncio.Task[None]] = set()
 
-    async def run(self, job: Job, overseer: Overseer) -> SignedIn | Stopped:
-        """Do one sign-in.  Returns as soon as the result is told; the signer ends behind it.
+    @contextlib.asynccontextmanager
+    async def prepared(self, browser: BrowserChoice | None) -> AsyncIterator[Sitting]:
+        """A signer that makes itself ready; with ``browser``, it starts one of that kind.
 
-        Cancelling this ends the signer's whole tree before the cancellation goes on.
+        It ends behind the caller's back when this is left: a result is given on as soon as it is
+        told.  A cancellation ends the signer's whole tree before it goes on.
         """
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",  # a playwright.py that lies in the working directory is not ours to run
-            "-m",
-            "harvester.signin",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env=self._environ,
-            limit=LINE_BYTES,
-            start_new_session=True,
-        )
-        talk = _Talk(process, overseer)
+        spawned = spawn.take_early() or spawn.spawn(self._environ)
+        reader, writer = await asyncio.open_unix_connection(sock=spawned.line, limit=LINE_BYTES)
+        sitting = Sitting(spawned.process, reader, writer)
         try:
-            async with asyncio.timeout(job.timeout_s + OVERTIME_S):
-                return await talk.until_result(job)
-        except TimeoutError:
-            return Stopped(
-                TimedOut(
-                    f"the sign-in took more than {job.timeout_s:.0f} s",
-                    hint="raise HARVESTER_SIGN_IN_TIMEOUT if the pages are slow",
-                ),
-                stage=talk.stage,
-                fingerprint=talk.fingerprint,
-            )
+            if browser is not None:
+                await sitting.say(browser.line())
+            yield sitting
         finally:
-            ending = asyncio.create_task(_end(process))
+            ending = asyncio.create_task(sitting.end())
             self._endings.add(ending)
             ending.add_done_callback(self._endings.discard)
             task = asyncio.current_task()
@@ -104,22 +84,82 @@ class Signer:
             await asyncio.gather(*self._endings)
 
 
+class Sitting:
+    """One signer's process, and the line to it."""
+
+    def __init__(
+        self,
+        process: subprocess.Popen[bytes],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        self._process = process
+        self._reader = reader
+        self._writer = writer
+
+    async def say(self, line: str) -> None:
+        """Say it, if it can still be heard: a signer that died is noticed by its silence."""
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._writer.write(line.encode())
+            await self._writer.drain()
+
+    async def hear(self) -> bytes:
+        """A line; empty where there will be none.  Raises ValueError for one that is too long."""
+        try:
+            return await self._reader.readline()
+        except ConnectionResetError:
+            return b""
+
+    async def run(self, job: Job, overseer: Overseer) -> SignedIn | Stopped:
+        """Do one sign-in.  Returns as soon as the result is told."""
+        talk = _Talk(self, overseer)
+        try:
+            async with asyncio.timeout(job.timeout_s + OVERTIME_S):
+                return await talk.until_result(job)
+        except TimeoutError:
+            return Stopped(
+                TimedOut(
+                    f"the sign-in took more than {job.timeout_s:.0f} s",
+                    hint="raise HARVESTER_SIGN_IN_TIMEOUT if the pages are slow",
+                ),
+                stage=talk.stage,
+                fingerprint=talk.fingerprint,
+            )
+
+    async def end(self) -> None:
+        """Close its stdin, which ends its tree, and wait; what does not end is ended."""
+        with contextlib.suppress(OSError):
+            self._writer.write_eof()
+        for harder in (self._process.terminate, self._process.kill):
+            try:
+                async with asyncio.timeout(GRACE_S):
+                    # Nobody else holds the other end: it closes when the last of them is gone.
+                    while await self._reader.read(_CHUNK_BYTES):
+                        pass
+                    break
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    harder()
+            except ConnectionResetError:
+                break
+        await asyncio.to_thread(self._process.wait)
+        self._writer.close()
+
+
 class _Talk:
     """One dialogue.  ``stage`` follows what was sent, for the case that no result comes."""
 
-    def __init__(self, process: asyncio.subprocess.Process, overseer: Overseer) -> None:
-        self._process = process
+    def __init__(self, sitting: Sitting, overseer: Overseer) -> None:
+        self._sitting = sitting
         self._overseer = overseer
         self.stage: Stage = "before_submit"
         self.fingerprint: str | None = None
 
     async def until_result(self, job: Job) -> SignedIn | Stopped:
-        await self._say(job.line())
-        stdout = self._process.stdout
-        assert stdout is not None  # noqa: S101  a pipe was asked for
+        await self._sitting.say(job.line())
         while True:
             try:
-                line = await stdout.readline()
+                line = await self._sitting.hear()
             except ValueError:
                 return self._failed(Bug("the signer said more than a line may hold"))
             if not line:
@@ -148,10 +188,12 @@ class _Talk:
                 await self._grant(refusal)
             case {"ask": "code", "step": int(step)}:
                 await self._grant(await self._overseer.code(step))
+            case {"ask": "passkeys", "sealed": str(sealed)}:
+                await self._grant(await self._overseer.passkeys(sealed))
             case {"ask": "candidate", "cookies": list(cookies)}:
                 jar = tuple(Cookie.from_dict(one) for one in cookies)
                 verdict = await self._overseer.candidate(jar, str(told.get("user_agent", "")))
-                await self._say(json.dumps({"verdict": verdict.value}) + "\n")
+                await self._sitting.say(json.dumps({"verdict": verdict.value}) + "\n")
             case {"result": "signed_in"}:
                 return SignedIn.from_dict(told)
             case {"result": "stopped", "error": dict(error)}:
@@ -163,6 +205,7 @@ class _Talk:
                     clock_skew_s=told.get("clock_skew_s"),
                     accepted=bool(told.get("accepted", False)),
                     identity_state=told.get("identity_state"),
+                    evidence=told.get("evidence"),
                 )
             case _:
                 raise ValueError("unknown word")
@@ -172,33 +215,7 @@ class _Talk:
         answer: dict[str, Any] = {"granted": refusal is None}
         if refusal is not None:
             answer["error"] = refusal.as_dict()
-        await self._say(json.dumps(answer) + "\n")
-
-    async def _say(self, line: str) -> None:
-        stdin = self._process.stdin
-        assert stdin is not None  # noqa: S101  a pipe was asked for
-        # A signer that died is noticed where its silence is read, not where it is spoken to.
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            stdin.write(line.encode())
-            await stdin.drain()
+        await self._sitting.say(json.dumps(answer) + "\n")
 
     def _failed(self, error: HarvesterError) -> Stopped:
         return Stopped(error, stage=self.stage, fingerprint=self.fingerprint)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.stdin is not None:
-        process.stdin.close()
-    try:
-        async with asyncio.timeout(GRACE_S):
-            await process.wait()
-    except TimeoutError:
-        with contextlib.suppress(ProcessLookupError):
-            process.terminate()
-        try:
-            async with asyncio.timeout(GRACE_S):
-                await process.wait()
-        except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()

@@ -28,7 +28,7 @@ class Client(Protocol):
 
     async def probe(self, cookies: tuple[Cookie, ...]) -> Answer: ...
     async def get(self, path: str, cookies: tuple[Cookie, ...]) -> Answer: ...
-    async def post(self, path: str, cookies: tuple[Cookie, ...]) -> Answer: ...
+    async def post(self, path: str, cookies: tuple[Cookie, ...], body: bytes) -> Answer: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Staging:
         if answer.status in (403, 404, 409):
             said = f': "{answer.words}"' if answer.words else ""
             return ProbeProvesNothing(
-                f"the sign-in ended, but the probe is answered with {answer.status}{said}",
+                f"the probe of the new session is answered with {answer.status}{said}",
                 hint="set HARVESTER_PROBE_PATH to a read-only request that this account may make",
             )
         return error
@@ -130,8 +130,13 @@ class Staging:
 
     async def sign_out(self, session: Session, path: str) -> bool:
         """Ask the site to end the session.  True if it said that it did."""
-        answer = await self._client.post(path, self._jar(session))
+        answer = await self._client.post(path, self._jar(session), b"{}")
         return 200 <= answer.status < 400
+
+    async def switch(self, jar: tuple[Cookie, ...], body: bytes) -> Answer:
+        """Ask the site to exchange the session of this jar for one of another organisation."""
+        path = self._profile.site.switch_org_path
+        return await self._client.post(path, self._sent(jar, path), body)
 
     async def stage(
         self, signed: SignedIn, current: Session | None, *, renewed: bool, last_generation: int
@@ -142,6 +147,8 @@ class Staging:
         """
         path = self._profile.site.probe_path
         jar = tuple(c for c in signed.cookies if c.goes_to(self._profile.site.host, c.path))
+        # Somebody else's session is not worth a search for what it needs.
+        whose.decide(self._profile, [whose.from_claims(jar)], whose.Evidence())
         names = await self._needed(jar, current)
         cookies = tuple(c for c in self._sent(jar, path) if c.name in names)
         now = self._clock.wall_s()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harvester import lifetime
+from harvester.errors import HarvesterError
 from harvester.held import Held
 from harvester.ledger import Ledger
 from harvester.lifetime import Freshness
@@ -59,3 +60,10 @@ def standing_of(
         life_s=None if session is None else lifetime.known_life_s(session),
         sandboxed=sandboxed,
     )
+
+
+def why_none(error: HarvesterError | None, ledger: Ledger) -> str:
+    """Why there is no working session: what failed last, else what the latch repeats."""
+    if error is None and ledger.latch is not None:
+        error = ledger.latch.as_error()
+    return "no session yet" if error is None else f"{error.code}: {error.message}"

@@ -5,17 +5,26 @@ Shows no secret and, on purpose, no value of any cookie: only which names matter
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from harvester.clock import rfc3339
 from harvester.keeper import Keeper
-from harvester.ledger import DAY_S, HOUR_S, SUBMITS_SINCE_SUCCESS, Ledger
+from harvester.ledger import (
+    DAY_S,
+    HOUR_S,
+    SUBMITS_SINCE_SUCCESS,
+    SWITCHES_PER_HOUR,
+    Ledger,
+)
 from harvester.profile import Profile
 
 
-def profile_status(keeper: Keeper, now: float) -> dict[str, Any]:
-    """One profile's entry.  Times RFC 3339."""
+def profile_status(
+    keeper: Keeper, now: float, step: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """One profile's entry.  Times RFC 3339.  ``step`` is the last one of a sign-in."""
     standing = keeper.standing()
     session = standing.session
     ledger = standing.ledger
@@ -26,6 +35,7 @@ def profile_status(keeper: Keeper, now: float) -> dict[str, Any]:
         "profile": keeper.profile.name,
         "origin": keeper.profile.site.origin,
         "state": standing.state,
+        "signing_in": _shown(step) if step and standing.state == "refreshing" else None,
         "ready": keeper.ready,
         "why_not": keeper.why_not or None,
         "generation": None if session is None else session.generation,
@@ -50,15 +60,26 @@ def profile_status(keeper: Keeper, now: float) -> dict[str, Any]:
     }
 
 
-def whole_status(keepers: Iterable[Keeper], now: float, **about: Any) -> dict[str, Any]:
-    """All profiles, and ``about`` the process that answers."""
-    profiles = [profile_status(keeper, now) for keeper in keepers]
+def whole_status(
+    keepers: Iterable[Keeper],
+    now: float,
+    *,
+    steps: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    **about: Any,
+) -> dict[str, Any]:
+    """All profiles, and ``about`` the process that answers.  ``steps`` are by profile."""
+    profiles = [profile_status(one, now, steps.get(one.profile.name)) for one in keepers]
     return {
         "version": 1,
         **about,
         "durable": all(one["durable"] for one in profiles),
         "profiles": profiles,
     }
+
+
+def _shown(step: Mapping[str, Any]) -> dict[str, Any]:
+    """Where a sign-in is: ``number`` is one that a person must compare on a telephone."""
+    return {name: step.get(name) for name in ("state", "host", "number", "elapsed_s")}
 
 
 def _stopped(ledger: Ledger, profile: Profile, now: float) -> dict[str, Any] | None:
@@ -74,6 +95,7 @@ def _stopped(ledger: Ledger, profile: Profile, now: float) -> dict[str, Any] | N
         "code": error.code,
         "message": error.message,
         "hint": error.hint,
+        "evidence": error.evidence or None,
         "since": None if latch is None else rfc3339(latch.since),
     }
 
@@ -84,4 +106,5 @@ def _budgets(ledger: Ledger, profile: Profile, now: float, life_s: float | None)
         "submits_left_day": max(0, profile.submits_per_day - ledger.sent_since(now - DAY_S)),
         "submits_left_since_success": max(0, SUBMITS_SINCE_SUCCESS - len(ledger.since_success())),
         "silent_left": ledger.silent_left(now, life_s),
+        "switches_left_hour": max(0, SWITCHES_PER_HOUR - ledger.switched_since(now - HOUR_S)),
     }

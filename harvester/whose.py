@@ -91,14 +91,17 @@ def decide(profile: Profile, strong: Iterable[Evidence], shown: Evidence) -> Who
     identity: str | None = None
     organization: str | None = None
     names: tuple[str, ...] = ()
-    for evidence in strong:
+    told = tuple(strong)
+    # Who comes first: another organisation may be switched, somebody else's session never.
+    for evidence in told:
+        if evidence.identity:
+            _check_identity(profile, evidence.identity)
+            identity = identity or evidence.identity
+    for evidence in told:
         if evidence.organizations:
             _check_organization(profile, evidence.organizations)
             organization = organization or evidence.organizations[0]
             names = (*names, *evidence.organizations)
-        if evidence.identity:
-            _check_identity(profile, evidence.identity)
-            identity = identity or evidence.identity
     return Whose(identity or shown.identity, organization or _first(shown), bool(names), names)
 
 

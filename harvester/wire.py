@@ -34,7 +34,7 @@ def session_object(served: Served) -> dict[str, Any]:
         "origin": session.origin,
         "generation": session.generation,
         "headers": headers(session),
-        "cookies": [_cookie_object(cookie) for cookie in session.cookies],
+        "cookies": [cookie_object(cookie) for cookie in session.cookies],
         "obtained_at": rfc3339(session.obtained_at),
         "proved_at": rfc3339(session.proved_at),
         "expires_at": rfc3339(session.expires_at),
@@ -56,7 +56,8 @@ def session_object(served: Served) -> dict[str, Any]:
     return shown
 
 
-def _cookie_object(cookie: Cookie) -> dict[str, Any]:
+def cookie_object(cookie: Cookie) -> dict[str, Any]:
+    """One cookie of the session object.  Holds the secret too."""
     return {**cookie.as_dict(), "expires_at": rfc3339(cookie.expires_at)}
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import keyword
 import sys
 from collections.abc import Sequence
 
@@ -17,7 +18,8 @@ from harvester.cli.call import Call, global_options
 from harvester.cli.telling import bug, put, tell
 from harvester.errors import HarvesterError, Usage
 
-# Each is a module of this package with an object called `command`.
+# Each is a module of this package with an object called `command`; one whose name is a word of
+# the language has an underscore after it.
 COMMANDS = (
     "demo",
     "init",
@@ -26,8 +28,11 @@ COMMANDS = (
     "serve",
     "status",
     "refresh",
+    "import",
     "logout",
     "unlock",
+    "passkey",
+    "history",
     "doctor",
     "config",
 )
@@ -43,7 +48,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        found = importlib.import_module(f"harvester.cli.{cmd_name}").command
+        module = cmd_name + "_" * keyword.iskeyword(cmd_name)
+        found = importlib.import_module(f"harvester.cli.{module}").command
         return found if isinstance(found, click.Command) else None
 
     def resolve_command(

@@ -12,15 +12,20 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
+from harvester.cli.following import Following
 from harvester.cli.progress import Progress
 from harvester.cli.telling import put
 from harvester.client import Client
-from harvester.session import Served
+from harvester.passkeys import Passkey
+from harvester.session import Cookie, Served
 from harvester.settings import Settings, load
+
+if TYPE_CHECKING:
+    from harvester.wallet import Enrolled
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -31,9 +36,14 @@ class Once(Protocol):
 
     async def token(self, name: str, *, min_valid_s: float, sign_in: bool) -> Served: ...
     async def login(self, name: str) -> Served: ...
+    async def login_in_person(self, name: str, *, plain: bool) -> Served: ...
     async def refresh(self, name: str, *, hard: bool) -> Served: ...
+    async def bring(self, name: str, cookies: tuple[Cookie, ...], *, user_agent: str) -> Served: ...
     async def logout(self, name: str) -> dict[str, Any]: ...
     async def unlock(self, name: str, *, force: bool) -> dict[str, Any]: ...
+    async def enroll(self, name: str, passkey_name: str) -> Enrolled: ...
+    async def passkeys(self, name: str) -> tuple[Passkey, ...]: ...
+    async def remove_passkey(self, name: str, passkey_name: str) -> Passkey: ...
     async def status(self) -> dict[str, Any]: ...
 
 
@@ -97,8 +107,8 @@ class Call:
         settings = self.settings()
         return Client(settings.process.socket, store=settings.process.store)
 
-    def once(self, work: Callable[[Once], Awaitable[T]]) -> T:
-        """Do the work in this process, showing the steps of a sign-in."""
+    def once(self, work: Callable[[Once], Awaitable[T]], on_step: OnStep | None = None) -> T:
+        """Do the work in this process, showing the steps of a sign-in, or telling ``on_step``."""
         from harvester.log import configure
 
         settings = self.settings()
@@ -109,10 +119,15 @@ class Call:
 
         async def whole() -> T:
             with Progress(quiet=self.quiet) as progress:
-                async with self.once_maker(settings, progress.step) as once:
+                async with self.once_maker(settings, on_step or progress.step) as once:
                     return await work(once)
 
         return asyncio.run(whole())
+
+    def following(self, what: str) -> Following:
+        """Shows that the daemon was asked to sign in, and how far it is."""
+        progress = Progress(quiet=self.quiet, what=what)
+        return Following(self.client(), self.profile_name(), progress)
 
     def waiting(self, what: str) -> Progress:
         """Shows that the daemon was asked and has not answered yet."""

@@ -21,7 +21,7 @@ from typing import Literal
 from harvester import paths
 from harvester.cli.call import Call
 from harvester.clock import SystemClock
-from harvester.errors import HarvesterError, NoDaemon
+from harvester.errors import HarvesterError, NoDaemon, StoreError
 from harvester.profile import Profile, SecretSource
 from harvester.settings import Settings
 from harvester.vault import keys
@@ -100,9 +100,18 @@ def secret(source: SecretSource) -> Finding:
     return Finding("secrets", "ok", f"{source.name}: {source.path}")
 
 
+def _has_passkey(settings: Settings, name: str) -> bool:
+    try:
+        return DirectoryStore(settings.process.store).stamp(name, "passkey") is not None
+    except StoreError:
+        return False  # what is wrong with the store is told by its own check
+
+
 def accounts(settings: Settings) -> Iterator[Finding]:
     for profile in _used(settings):
-        if profile.username is None and profile.password is None:
+        if profile.password is None and _has_passkey(settings, profile.name):
+            yield Finding("account", "ok", f"{profile.name}: signs in with a passkey alone")
+        elif profile.username is None and profile.password is None:
             yield Finding(
                 "account", "warn", f"{profile.name}: no user name and no password are set",
                 "set HARVESTER_USERNAME and HARVESTER_PASSWORD_FILE",

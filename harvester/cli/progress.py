@@ -25,6 +25,16 @@ def can_spin() -> bool:
     return sys.stderr.isatty() and not dumb and not os.environ.get("NO_COLOR")
 
 
+def in_words(step: Mapping[str, Any]) -> str:
+    """A step of a sign-in: ``state``, ``host``, ``number``, all of them optional."""
+    words = str(step.get("state") or "working").replace("_", " ")
+    if step.get("host"):
+        words += f" at {step['host']}"
+    if step.get("number"):
+        words += f": the number is {step['number']}"
+    return clean(words, _STEP_LIMIT)
+
+
 class Progress:
     """A context manager.  ``what`` is shown from the start; steps replace it as they come."""
 
@@ -45,10 +55,8 @@ class Progress:
             self._spinner.stop()
 
     def step(self, told: Mapping[str, Any]) -> None:
-        """One step of a sign-in: ``state``, ``host`` and ``elapsed_s``, all of them optional."""
-        words = str(told.get("state") or "working").replace("_", " ")
-        host = told.get("host")
-        text = clean(f"{words} at {host}" if host else words, _STEP_LIMIT)
+        """One step of a sign-in: see ``in_words``; ``elapsed_s`` where it is known."""
+        text = in_words(told)
         if self._quiet or text == self._last:
             return
         self._last = text

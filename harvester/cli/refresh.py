@@ -19,7 +19,7 @@ def command(call: Call, hard: bool) -> int:
     """Refresh now: the cheapest way that works, or with --hard a new sign-in."""
     name = call.profile_name()
     try:
-        with call.waiting("the daemon refreshes"):
+        with call.following("the daemon refreshes"):
             told = unless_stale(call.client().refresh(name, hard=hard, wait_s=TOKEN_WAIT_S))
     except NoDaemon:
         told = wire.session_object(call.once(lambda once: once.refresh(name, hard=hard)))

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from harvester.cli.call import Call, global_options, pass_call
+from harvester.cli.progress import in_words
 from harvester.clock import parse_rfc3339
 from harvester.errors import NoDaemon
 from harvester.redact import clean
@@ -63,6 +64,9 @@ def _show(told: Mapping[str, Any], profiles: list[dict[str, Any]], store: str) -
 
 def _lines(profile: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
     yield "site", str(profile.get("origin"))
+    now_at = profile.get("signing_in")
+    if now_at:
+        yield "now", in_words(now_at)
     if profile.get("generation") is not None:
         who = profile.get("identity") or "somebody (the site did not tell)"
         team = profile.get("organization")
@@ -80,6 +84,8 @@ def _lines(profile: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
     if latch:
         yield "stopped", f"{latch.get('code')}: {latch.get('message')} (since {latch.get('since')})"
         yield "hint", str(latch.get("hint") or "mend the cause, then: harvester unlock")
+        if latch.get("evidence"):
+            yield "see", f"harvester history {latch['evidence']}"
     if profile.get("backoff_until"):
         yield (
             "waits",

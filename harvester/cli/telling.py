@@ -41,6 +41,8 @@ def tell(error: HarvesterError, *, as_json: bool) -> int:
     lines = [f"harvester: {clean(error.message, _MESSAGE_LIMIT)}"]
     if error.hint:
         lines.append(f"  hint: {clean(error.hint, _MESSAGE_LIMIT)}")
+    if error.evidence:
+        lines.append(f"  see: harvester history {clean(error.evidence)}")
     if error.retry_after_s is not None:
         lines.append(f"  again in: {max(1, round(error.retry_after_s))} s")
     _say(lines)

@@ -6,12 +6,18 @@ Owns lines, choices and hidden input.  Knows no setting.
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 from collections.abc import Sequence
 
 import click
 
 from harvester.redact import clean
+
+# In termios' list; and what Ctrl-D sends where the terminal does not heed it.
+_LOCAL_MODES = 3
+_END = b"\x04"
+_CHUNK_BYTES = 65536
 
 
 def is_there() -> bool:
@@ -55,6 +61,31 @@ def hidden(what: str) -> str:
         if text and not any(ord(letter) < 0x20 or ord(letter) == 0x7F for letter in text):
             return text
         tell("  Nothing that can be used; once more.")
+
+
+def pasted(most_bytes: int) -> bytes:
+    """What is pasted until Ctrl-D, not shown.
+
+    Not line by line: in its usual mode a terminal hands on 4,095 bytes of a line and drops the
+    rest without a word, and a Cookie header is often longer.
+    """
+    import termios
+
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    quiet = termios.tcgetattr(terminal)
+    quiet[_LOCAL_MODES] &= ~(termios.ICANON | termios.ECHO)
+    data = bytearray()
+    try:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, quiet)
+        while len(data) < most_bytes and _END not in data[-_CHUNK_BYTES:]:
+            chunk = os.read(terminal, _CHUNK_BYTES)
+            if not chunk:
+                break
+            data += chunk
+    finally:
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+    return bytes(data.partition(_END)[0])
 
 
 def choose(what: str, entries: Sequence[str], default: int = 0) -> int:

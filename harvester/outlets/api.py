@@ -35,7 +35,7 @@ from harvester.outlets.connection import (
 )
 from harvester.outlets.listen import BACKLOG
 from harvester.profile import Profile
-from harvester.session import Served
+from harvester.session import Cookie, Served
 
 
 class Keeper(Protocol):
@@ -60,6 +60,10 @@ class Keeper(Protocol):
     async def report(self, *, generation: int, wait_s: float) -> Served: ...
 
     async def refresh(self, *, hard: bool, wait_s: float) -> Served: ...
+
+    async def take_in(
+        self, cookies: tuple[Cookie, ...], *, user_agent: str, wait_s: float
+    ) -> Served: ...
 
     async def logout(self) -> Mapping[str, Any]: ...
 
@@ -159,12 +163,7 @@ class Api:
         min_valid_s = parameters.seconds(asked, "min_valid_s", default=0.0)
         wait_s = parameters.wait_s(asked)
         keeper = self._house.keeper(parameters.profile(asked))
-        held = keeper.profile.site.origin
-        if origin is not None and origin != held:
-            raise OriginMismatch(
-                f"this daemon's profile {keeper.profile.name} is for {held}, not for {origin}",
-                hint="choose the profile for that origin with --profile, or unset HARVESTER_ORIGIN",
-            )
+        _check_origin(keeper.profile, origin)
         served = await keeper.get(
             min_valid_s=min_valid_s, wait_s=wait_s, may_sign_in=parameters.sign_in(asked)
         )
@@ -188,6 +187,17 @@ class Api:
         wait_s = parameters.wait_s(asked)
         keeper = self._house.keeper(parameters.profile(asked))
         return _given(await keeper.refresh(hard=hard, wait_s=wait_s))
+
+    async def _import(self, request: web.BaseRequest) -> web.StreamResponse:
+        asked = await _body(request)
+        brought = parameters.brought(asked)
+        user_agent = parameters.user_agent(asked)
+        origin = parameters.origin(asked)
+        wait_s = parameters.wait_s(asked)
+        keeper = self._house.keeper(parameters.profile(asked))
+        _check_origin(keeper.profile, origin)
+        cookies = brought.for_origin(keeper.profile.site.origin)
+        return _given(await keeper.take_in(cookies, user_agent=user_agent, wait_s=wait_s))
 
     async def _logout(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = await _body(request)
@@ -228,6 +238,7 @@ ROUTES: Mapping[str, Mapping[str, _Handler]] = MappingProxyType(
         "/v1/session": {"GET": Api._session},
         "/v1/session/report": {"POST": Api._report},
         "/v1/session/refresh": {"POST": Api._refresh},
+        "/v1/session/import": {"POST": Api._import},
         "/v1/logout": {"POST": Api._logout},
         "/v1/unlock": {"POST": Api._unlock},
         "/v1/status": {"GET": Api._status},
@@ -282,6 +293,16 @@ async def _body(request: web.BaseRequest) -> Mapping[str, Any]:
         )
         raise _Refused(400, broken) from None
     return parameters.from_body(body)
+
+
+def _check_origin(profile: Profile, origin: str | None) -> None:
+    """Raises OriginMismatch where the caller means another origin than the profile's."""
+    held = profile.site.origin
+    if origin is not None and origin != held:
+        raise OriginMismatch(
+            f"this daemon's profile {profile.name} is for {held}, not for {origin}",
+            hint="choose the profile for that origin with --profile, or unset HARVESTER_ORIGIN",
+        )
 
 
 def _given(served: Served) -> web.Response:

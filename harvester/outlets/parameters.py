@@ -14,6 +14,8 @@ from typing import Any, NoReturn
 
 from harvester import wire
 from harvester.errors import Usage
+from harvester.pasted import Pasted, json_forms
+from harvester.pasted.cookies import agent
 from harvester.profile import DEFAULT_PROFILE, PROFILE_NAME, origin_of
 
 DEFAULT_WAIT_S = 60.0
@@ -122,14 +124,35 @@ def form(asked: Mapping[str, str]) -> str | None:
     return name
 
 
-def origin(asked: Mapping[str, str]) -> str | None:
+def origin(asked: Mapping[str, Any]) -> str | None:
     """The origin that the caller expects, in the one spelling in which origins are compared."""
     if "origin" not in asked:
         return None
-    found = origin_of(asked["origin"])
+    found = origin_of(asked["origin"]) if isinstance(asked["origin"], str) else None
     if found is None:
         raise Usage("`origin` is no origin", hint="write it as https://app.example")
     return found
+
+
+def brought(asked: Mapping[str, Any]) -> Pasted:
+    """``cookies`` as the session object has them (only name and value must be there)."""
+    if not isinstance(asked.get("cookies"), list) or not asked["cookies"]:
+        raise Usage(
+            "`cookies` is missing or is no list of cookies",
+            hint='send them as the session object has them: [{"name": "...", "value": "..."}]',
+        )
+    return Pasted("json", tuple(json_forms.listed(asked["cookies"])))
+
+
+def user_agent(asked: Mapping[str, Any]) -> str:
+    """The browser that the cookies were made in; empty where that is not told."""
+    value = asked.get("user_agent", "")
+    if agent(value) != value:
+        raise Usage(
+            "`user_agent` is no line of printable ASCII",
+            hint="send the browser's User-Agent, or leave it out",
+        )
+    return agent(value)
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

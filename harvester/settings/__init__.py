@@ -19,13 +19,21 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from harvester import knoq
 from harvester.clock import as_duration
 from harvester.errors import ConfigInvalid, UnknownProfile
 from harvester.paths import config_candidates, default_store
-from harvester.profile import DEFAULT_PROFILE, KeptFile, Profile, SecretSource, Site
+from harvester.profile import DEFAULT_PROFILE, KeptFile, PageRule, Profile, SecretSource, Site
 from harvester.settings import sources, values
 from harvester.settings.layer import Key, Layer, take
-from harvester.settings.model import PREFIX, PROCESS_NAMES, SECRETS, Everything, ProfileFields
+from harvester.settings.model import (
+    ONLY_IN_TOML,
+    PREFIX,
+    PROCESS_NAMES,
+    SECRETS,
+    Everything,
+    ProfileFields,
+)
 from harvester.settings.values import Wrong
 from harvester.signin.dialogue import BrowserChoice
 
@@ -213,6 +221,8 @@ def _in_words(error: ValidationError, found: list[Layer]) -> ConfigInvalid:
 
 
 def _label(key: tuple[str, ...]) -> str:
+    if len(key) == 3 and key[-1] in ONLY_IN_TOML and key[1] == DEFAULT_PROFILE:
+        return key[-1]
     if len(key) == 3 and key[1] != DEFAULT_PROFILE:
         return f"{key[2]} of the profile {key[1]}"
     return PREFIX + key[-1].upper()
@@ -283,6 +293,7 @@ def _profile(name: str, fields: ProfileFields) -> Profile:
         whoami_path=fields.whoami_path,
         whoami_identity=fields.whoami_identity,
         whoami_organization=fields.whoami_organization,
+        switch_org_path=knoq.SWITCH_ORG_PATH,
         switch_org_body=fields.switch_org_body,
     )
     return Profile(
@@ -303,6 +314,7 @@ def _profile(name: str, fields: ProfileFields) -> Profile:
         approval_wait_s=fields.approval_wait or 0.0,
         stay_signed_in=fields.stay_signed_in,
         consent=fields.consent,
+        pages=fields.pages,
         files=fields.files,
     )
 
@@ -330,6 +342,11 @@ def _shown(name: str, value: Any) -> str:
     if isinstance(value, float):
         return as_duration(value)
     if isinstance(value, tuple):
-        entries = (f"{v.format}:{v.path}" if isinstance(v, KeptFile) else str(v) for v in value)
-        return ", ".join(entries) or "-"
+        return ", ".join(_entry(one) for one in value) or "-"
     return str(value)
+
+
+def _entry(one: Any) -> str:
+    if isinstance(one, KeptFile):
+        return f"{one.format}:{one.path}"
+    return f"{one.place}: {one.control}" if isinstance(one, PageRule) else str(one)

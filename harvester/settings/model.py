@@ -14,8 +14,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from harvester import knoq
-from harvester.profile import KeptFile, SecretSource
+from harvester.profile import KeptFile, PageRule, SecretSource
 from harvester.settings import values
+from harvester.settings.pages import pages as taught_pages
 from harvester.settings.values import Wrong
 
 PREFIX = "HARVESTER_"
@@ -72,6 +73,7 @@ class ProfileFields(BaseModel):
     approval_wait: Duration = None
     stay_signed_in: YesOrNo = True
     consent: YesOrNo = True
+    pages: Annotated[tuple[PageRule, ...], BeforeValidator(taught_pages)] = ()
 
     @model_validator(mode="after")
     def _pointers_need_a_request(self) -> ProfileFields:
@@ -133,6 +135,8 @@ SECRETS = frozenset({"password", "totp_secret", "key", "passphrase"})
 # because the fast command must know them and reads no file.
 CALL_NAMES = frozenset({"profile", "config", "env_file"})
 NEVER_IN_A_FILE = CALL_NAMES | {"socket"}
+# Tables, which no variable and no secrets directory can hold.
+ONLY_IN_TOML = frozenset({"pages"})
 
 
 def every_name(*, profile_only: bool = False) -> list[str]:

@@ -17,11 +17,12 @@ from typing import Any
 
 from harvester.errors import ConfigInvalid, ConfigSecret, ConfigUnknown
 from harvester.paths import read_private_file
-from harvester.profile import PROFILE_NAME
+from harvester.profile import DEFAULT_PROFILE, PROFILE_NAME
 from harvester.settings.layer import Layer, nearest, split
 from harvester.settings.model import (
     CALL_NAMES,
     NEVER_IN_A_FILE,
+    ONLY_IN_TOML,
     PREFIX,
     PROCESS_NAMES,
     PROFILE_NAMES,
@@ -93,6 +94,8 @@ def from_environment(environ: Mapping[str, str], *, file: Path | None = None) ->
                     f"there is no setting {variable} (from {where})",
                     hint=nearest(name.lower(), [*every_name(), *CALL_NAMES], PREFIX),
                 )
+        if name.lower() in ONLY_IN_TOML:
+            raise _only_in_toml(variable, name.lower(), where)
         if file is not None and name.lower() in NEVER_IN_A_FILE:
             raise _belongs_elsewhere(variable, name.lower(), where)
         if name.lower() not in CALL_NAMES and environ[variable].strip():
@@ -195,6 +198,10 @@ def from_directory(directory: Path) -> Layer:
                 )
             continue
         label = PREFIX + name.upper()
+        if name in ONLY_IN_TOML:
+            if not entry.upper().startswith(PREFIX):
+                continue  # another program may have pages
+            raise _only_in_toml(label, name, str(path))
         if name in SECRETS:
             value, name = str(path), name + "_file"
         else:
@@ -238,6 +245,8 @@ def _from_document(layer: Layer, document: dict[str, Any], path: Path) -> None:
         raise ConfigInvalid(
             f"profiles in {path} is no table of tables", hint="write [profiles.work]"
         )
+    if "pages" in document:
+        _move_to_default(document.pop("pages"), tables, path)
     for name, value in document.items():
         where = f"{path}: {name}"
         if name not in every_name() or name in NEVER_IN_A_FILE:
@@ -269,6 +278,21 @@ def _from_document(layer: Layer, document: dict[str, Any], path: Path) -> None:
             )
 
 
+def _move_to_default(pages: Any, tables: dict[str, Any], path: Path) -> None:
+    """What stands at the top is the profile ``default``'s, as all names of an account are."""
+    own = tables.setdefault(DEFAULT_PROFILE, {})
+    more = own.get("pages")
+    if more is None:
+        own["pages"] = pages
+        return
+    if not isinstance(pages, dict) or not isinstance(more, dict) or pages.keys() & more.keys():
+        raise ConfigInvalid(
+            f"{path} has one page twice, at the top and in profiles.{DEFAULT_PROFILE}.pages",
+            hint="keep one of them",
+        )
+    own["pages"] = {**more, **pages}
+
+
 def _put_toml(
     layer: Layer,
     name: str,
@@ -286,6 +310,13 @@ def _put_toml(
             hint=_RIGHT_PLACES.format(name=name, variable=f"{PREFIX}{middle}{name.upper()}"),
         )
     layer.put(name, value, label=label, where=where, base=base, profile=profile)
+
+
+def _only_in_toml(label: str, name: str, where: str) -> ConfigInvalid:
+    return ConfigInvalid(
+        f"{label} cannot be set here (from {where}): it is a table",
+        hint=f'write it in config.toml: [{name}."login.acme.example/auth"]',
+    )
 
 
 def _belongs_elsewhere(label: str, name: str, where: str) -> ConfigInvalid:

@@ -28,7 +28,7 @@ _SHORTEST_SIGN_IN_S = 5.0
 _TEXT_LIMIT = 4096
 _UIDS = 2**32 - 1
 
-_HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,62}\.)*[a-z0-9._-]{0,62}|\[[0-9a-f:.]+\]")
+HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,62}\.)*[a-z0-9._-]{0,62}|\[[0-9a-f:.]+\]")
 _COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _CHANNELS = ("chrome", "msedge", "chromium")
 
@@ -105,7 +105,7 @@ def _checked_url(value: Any, what: str) -> str:
     if not host.isascii():
         # A browser compares the xn-- form; and letters that only look Latin must not pass here.
         raise Wrong(f"is no {what}: its host is not ASCII", "write the host in its xn-- form")
-    if not _HOST.fullmatch(host) or re.search(r"[\s\\]", url):
+    if not HOST.fullmatch(host) or re.search(r"[\s\\]", url):
         raise Wrong(f"is no {what}", "write it with its scheme, such as https://knoq.one")
     if bare.startswith("http://") and not is_loopback(host):
         raise Wrong(

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -20,8 +20,9 @@ from typing import Any
 
 from harvester.errors import ConfigInvalid
 from harvester.paths import read_private_file
-from harvester.profile import DEFAULT_PROFILE
+from harvester.profile import DEFAULT_PROFILE, PageRule
 from harvester.settings.layer import split
+from harvester.settings.pages import as_tables
 from harvester.vault.durable import Disk
 
 Value = str | list[str]
@@ -33,6 +34,8 @@ _HEADING = (
     "# Written by `harvester init`; yours to change.  Passwords and keys do not belong in here,\n"
     "# only where they are kept.  All settings: harvester config show --all\n\n"
 )
+# Entries of a room that are tables of their own.
+_TABLES = ("profiles", "pages")
 _HEADER = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(#.*)?")
 
 
@@ -94,6 +97,29 @@ class ConfigFile:
         if text is None or not _reads_as(text, merged):
             text = _dumped(merged)
             loses.append("its comments and its layout")
+        return Plan(before, text, tuple(loses))
+
+    def plan_pages(self, profile: str, rules: Sequence[PageRule]) -> Plan:
+        """What the file would be with these rules for this profile's pages."""
+        before = self._read()
+        document = tomllib.loads(before or "")
+        # Beside where the profile's own settings stand.
+        at_top = profile == DEFAULT_PROFILE and profile not in document.get("profiles", {})
+        merged = copy.deepcopy(document)
+        room = merged if at_top else merged.setdefault("profiles", {}).setdefault(profile, {})
+        text: str | None = (before or _HEADING).rstrip("\n") + "\n"
+        loses = []
+        for place, table in as_tables(rules).items():
+            known = room.setdefault("pages", {}).setdefault(place, {})
+            loses += [
+                f"{place}: {one}" for one in table if known.get(one, table[one]) != table[one]
+            ]
+            known.update(table)
+            path = ["pages", place] if at_top else ["profiles", profile, "pages", place]
+            text = None if text is None else _with_table(text, path, table)
+        if text is None or not _reads_as(text, merged):
+            text = _dumped(merged)
+            loses += [] if before is None else ["its comments and its layout"]
         return Plan(before, text, tuple(loses))
 
     def write(self, plan: Plan) -> Path | None:
@@ -227,13 +253,64 @@ def _place(lines: list[str], start: int, end: int) -> int:
     return start if start > 0 or blank is None else min(blank + 1, end)
 
 
+def _with_table(text: str, path: Sequence[str], table: Mapping[str, Any]) -> str:
+    """The text with these entries in the table of that name, and their former ones gone."""
+    lines = text.split("\n")
+    span = next((at for at in _tables(lines) if _path_of(lines[at[0] - 1]) == list(path)), None)
+    entries = [_entry(key, value) for key, value in table.items()]
+    if span is None:
+        return text + "\n".join(["", _header(path), *entries, ""])
+    begins = re.compile(rf"\s*({'|'.join(table)})\s*=")
+    kept = [line for line in lines[span[0] : span[1]] if not begins.match(line)]
+    after = max(
+        (i + 1 for i, one in enumerate(kept) if one.strip()[:1] not in ("", "#")), default=0
+    )
+    kept[after:after] = entries
+    lines[span[0] : span[1]] = kept
+    return "\n".join(lines)
+
+
+def _tables(lines: list[str]) -> list[tuple[int, int]]:
+    headers = [i for i, line in enumerate(lines) if line.lstrip().startswith("[")]
+    return [(i + 1, end) for i, end in pairwise([*headers, len(lines)])]
+
+
+def _path_of(header: str) -> list[str]:
+    """The keys of a table's header."""
+    path, at = [], None
+    try:
+        at = tomllib.loads(header)
+    except tomllib.TOMLDecodeError:
+        return []
+    while at:
+        key, at = next(iter(at.items()))
+        path.append(key)
+    return path
+
+
+def _header(path: Sequence[str]) -> str:
+    bare = (one if re.fullmatch(r"[A-Za-z0-9_-]+", one) else _toml(one) for one in path)
+    return f"[{'.'.join(bare)}]"
+
+
+def page_lines(profile: str, rules: Sequence[PageRule]) -> list[str]:
+    """The rules as a person would write them."""
+    top = ["pages"] if profile == DEFAULT_PROFILE else ["profiles", profile, "pages"]
+    lines = []
+    for place, table in as_tables(rules).items():
+        lines += [_header([*top, place]), *(_entry(key, value) for key, value in table.items())]
+    return lines
+
+
 def _dumped(document: Mapping[str, Any]) -> str:
-    tables = document.get("profiles", {})
-    parts = ["".join(_entry(k, v) + "\n" for k, v in document.items() if k != "profiles")]
-    for name, table in tables.items():
-        parts.append(
-            f"[profiles.{name}]\n" + "".join(_entry(k, v) + "\n" for k, v in table.items())
-        )
+    rooms = {(): document} | {("profiles", k): v for k, v in document.get("profiles", {}).items()}
+    parts = []
+    for path, room in rooms.items():
+        own = "".join(_entry(k, v) + "\n" for k, v in room.items() if k not in _TABLES)
+        parts.append(f"{_header(path)}\n{own}" if path else own)
+        for place, table in room.get("pages", {}).items():
+            header = _header([*path, "pages", place])
+            parts.append(header + "\n" + "".join(_entry(k, v) + "\n" for k, v in table.items()))
     return "\n".join(part for part in parts if part)
 
 
@@ -252,4 +329,6 @@ def _toml(value: Any) -> str:
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list):
         return "[" + ", ".join(_toml(one) for one in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }"
     raise TypeError(f"no setting is a {type(value).__name__}")

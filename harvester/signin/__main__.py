@@ -1,4 +1,4 @@
-"""The signer's process: reads its job, and lets a child do it under watch.
+"""The signer's process: hears its orders, and lets a child carry them out under watch.
 
     parent ── stdin/stdout ── watcher (tree.py) ── fork ── the attempt ── driver ── browser
 
@@ -11,47 +11,44 @@ import asyncio
 import os
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from harvester.process import harden
 from harvester.signin.confine import Scratch
-from harvester.signin.dialogue import Job
+from harvester.signin.dialogue import BrowserChoice, order_of
 from harvester.signin.parent import Parent, ParentGone
-from harvester.signin.tree import EXIT_ENDED, watch
+from harvester.signin.tree import EXIT_ENDED, EXIT_USAGE, watch
 
-_STDIN, _STDOUT, _STDERR = 0, 1, 2
-_CHUNK_BYTES = 65536
-# A job holds a sealed identity state (1 MiB at most) and a jar.
-_JOB_LIMIT_BYTES = 8 * 1024 * 1024
-_EXIT_USAGE = 2
-
-
-def _read_job() -> Job | None:
-    """The first line of stdin; read by hand, so that nothing behind it is taken along."""
-    data = b""
-    while not data.endswith(b"\n"):
-        chunk = os.read(_STDIN, _CHUNK_BYTES)
-        if not chunk or len(data) > _JOB_LIMIT_BYTES:
-            return None
-        data += chunk
-    try:
-        return Job.from_line(data.decode())
-    except (ValueError, KeyError, TypeError):
-        return None
-
-
-def _work(job: Job, answers: int, scratch: Scratch, started: float) -> None:
-    """In the child.  The driver and the browser get no descriptor on which they could speak."""
+if TYPE_CHECKING:
     from harvester.signin.attempt import Attempt
 
+_STDIN, _STDOUT, _STDERR = 0, 1, 2
+# How long a signer that was made ready waits for its job: for a lock that another one holds.
+_IDLE_S = 600.0
+_LINE_LIMIT_BYTES = 8 * 1024 * 1024
+
+
+def _work(answers: int, scratch: Scratch) -> None:
+    """In the child.  The driver and the browser get no descriptor on which they could speak."""
     words = os.dup(_STDOUT)
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (_STDIN, _STDOUT, _STDERR):
         os.dup2(nothing, descriptor)
-    parent = Parent(answers, words, started)
+    parent = Parent(answers, words)
 
     async def attempt() -> None:
         try:
-            result = await Attempt(job, parent, scratch.path, started).run()
+            await parent.connect()
+            from harvester.signin.start import Start
+
+            start = Start(scratch.path)
+            # The driver takes 0.3 s to start: the rest of the program is loaded meanwhile.
+            attempts = await asyncio.to_thread(_load)
+            order = await parent.orders()
+            while isinstance(order, BrowserChoice):
+                start.launch(order)
+                order = await parent.orders()
+            result = await attempts(order, parent, start).run()
             # Told first; the watcher ends the browser, which has nothing to save.
             parent.finish(result)
         except ParentGone:
@@ -61,22 +58,36 @@ def _work(job: Job, answers: int, scratch: Scratch, started: float) -> None:
     asyncio.run(attempt())
 
 
+def _load() -> type[Attempt]:
+    from harvester.signin.attempt import Attempt
+
+    return Attempt
+
+
+def _deadline(line: bytes) -> float | None:
+    """When the sign-in must be over; None while no job is told.  Raises ValueError."""
+    try:
+        order = order_of(line.decode())
+    except (KeyError, TypeError) as error:
+        raise ValueError("no order") from error
+    return None if isinstance(order, BrowserChoice) else time.monotonic() + order.timeout_s
+
+
 def main() -> int:
-    started = time.monotonic()
     harden()
-    job = _read_job()
-    if job is None:
-        print("this is the signer: harvester starts it and tells it what to do", file=sys.stderr)
-        return _EXIT_USAGE
     scratch = Scratch()
     try:
-        return watch(
-            lambda answers: _work(job, answers, scratch, started),
+        code = watch(
+            lambda answers: _work(answers, scratch),
             answers=_STDIN,
-            deadline=started + job.timeout_s,
+            deadline=time.monotonic() + _IDLE_S,
+            on_line=_deadline,
         )
     finally:
         scratch.remove()
+    if code == EXIT_USAGE:
+        print("this is the signer: harvester starts it and tells it what to do", file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from harvester.errors import HarvesterError, NotConfigured, OriginNotAllowed
 from harvester.profile import origin_of
@@ -18,10 +18,11 @@ from harvester.signin.browser import Browser, Grip, Moved
 from harvester.signin.codes import Seed, choose_step
 from harvester.signin.decide import host_of
 from harvester.signin.dialogue import Job, Stage
-from harvester.signin.fields import Fields, enter_leads_away, find_fields
+from harvester.signin.fields import Fields, find_fields
 from harvester.signin.guard import Place, Rules, What, objection
 from harvester.signin.observe import Control
 from harvester.signin.parent import Parent
+from harvester.signin.submit import enter_leads_away
 
 # A page that submits itself does so in the event of the last digit, or a frame or two later; a row
 # of boxes nearly always does.  A second submit would send the same code twice.
@@ -58,6 +59,20 @@ class Hand:
         self.last_step = job.totp_last_step
         self._after_password = False
         self._secret_at = 0.0
+        self._granted: str | None = None
+        self._unused_grant: str | None = None
+
+    def unheard(self) -> None:
+        """What was typed last never left the page: it may be typed there again as the same."""
+        self._unused_grant = self._granted
+
+    def typed(self) -> tuple[str, ...]:
+        """The secrets that were typed, or may have been: of codes the last two."""
+        if self._secrets is None:
+            return ()
+        seed, last = self._secrets.seed, self.last_step
+        codes = () if seed is None or last is None else (seed.code(last), seed.code(last - 1))
+        return (*self._secrets.all(), *codes)
 
     def code_wait_s(self) -> float:
         """How long until a code may be typed; 0 where none is needed."""
@@ -65,8 +80,9 @@ class Hand:
             return 0.0
         return choose_step(time.time(), self._secrets.seed.period_s, self.last_step)[1]
 
-    async def press(self, grip: Grip, control: Control) -> None:
-        await grip.press(control)
+    async def press(self, grip: Grip, control: Control, seen: Control) -> None:
+        """``seen`` is the same control at the look before."""
+        await grip.press(control, seen)
 
     async def fill(self, grip: Grip, fields: Fields) -> None:
         """Fill all that is asked and send it once.
@@ -77,39 +93,63 @@ class Hand:
         self._after_password, self._secret_at = self.sent, 0.0
         try:
             await self._fill(grip, fields)
-        except Moved:
+        except Moved as moved:
             # Some pages send by themselves, and some hang while they do.  What may have been sent
             # is answered by what the page shows next, and never typed once more.
-            if not self._secret_at or not await self._went_out(grip, self._secret_at):
+            if not self._secret_at:
+                raise
+            if not moved.unsure and not await self._went_out(grip, self._secret_at):
                 raise
 
     async def _fill(self, grip: Grip, fields: Fields) -> None:
-        for control in fields.wanted:
-            if control.top is None:
-                await grip.show(control)
+        for wanted in fields.wanted:
+            if wanted.top is None:
+                await grip.show(wanted)
                 raise Moved("scroll")
-        typed: list[tuple[Control, str]] = []
-        if fields.organization is not None:
-            typed.append((fields.organization, self._job.organization or ""))
-        if fields.user is not None:
-            typed.append((fields.user, self._job.username or ""))
-        for control, text in typed:
-            await self._check(grip, fields, control, "identifier")
-            await grip.type(control, text)
+        texts: list[str] = []
+        for box in fields.ticks:
+            await grip.press(box, box)
+        named = ((fields.organization, self._job.organization), (fields.user, self._job.username))
+        for control, text in named:
+            if control is not None:
+                await self._check(grip, fields, control, "identifier")
+                await grip.type(control, text or "")
+                texts.append(text or "")
         self.typed_user |= fields.user is not None
+        grip, fields = await self._anew(grip, fields)
         if fields.password is not None:
-            typed.append((fields.password, await self._password(grip, fields, fields.password)))
+            texts.append(await self._password(grip, fields, fields.password))
         elif fields.codes:
             code = await self._code(grip, fields)
             if await self._submitted_itself(grip, fields):
                 return
-            digits = code if len(fields.codes) > 1 else [code]
-            typed.extend(zip(fields.codes, digits, strict=False))
-        await self._send(grip, fields, typed)
+            texts.extend(code if len(fields.codes) > 1 else [code])
+        await self._send(*await self._anew(grip, fields), texts)
 
-    async def _send(self, grip: Grip, fields: Fields, typed: list[tuple[Control, str]]) -> None:
-        lengths = await grip.lengths([control for control, _ in typed])
-        if lengths != [len(text) for _, text in typed]:
+    async def _anew(self, grip: Grip, fields: Fields) -> tuple[Grip, Fields]:
+        """The same form where a page built its fields anew when one was typed into.
+
+        Raises Moved where it now asks for something else.  What may be typed there is asked of
+        the guard again, like before.
+        """
+        if -1 not in await grip.lengths(fields.wanted):
+            return grip, fields
+        grip = await grip.anew()
+        found = find_fields(
+            grip.view, username=self._job.username, after_password=self._after_password
+        )
+        if fields.user is None and found.user is not None:
+            found = replace(found, user=None)  # it was there before, and is right
+        kinds = [
+            [bool(one.organization), bool(one.user), bool(one.password), len(one.codes)]
+            for one in (found, fields)
+        ]
+        if kinds[0] != kinds[1] or found.ambiguous:
+            raise Moved("type")
+        return grip, found
+
+    async def _send(self, grip: Grip, fields: Fields, texts: list[str]) -> None:
+        if await grip.lengths(fields.wanted) != [len(text) for text in texts]:
             # A page that woke up late has cleared what was typed before its scripts ran.
             raise Moved("type")
         if fields.password is not None:
@@ -126,7 +166,7 @@ class Hand:
             and submit is not None
             and (submit.enabled or (enter is not None and enter_leads_away(enter)))
         ):
-            await grip.press(fields.submit)
+            await grip.press(fields.submit, submit)
         else:
             await grip.enter(fields.wanted[-1])
 
@@ -136,13 +176,15 @@ class Hand:
             raise NotConfigured("no password is configured", hint="set HARVESTER_PASSWORD")
         await self._check(grip, fields, control, "password")
         origin = origin_of(grip.chain[0]) or ""
-        _refuse(await self._parent.may_submit(secrets.fingerprint, origin))
+        if self._unused_grant != origin:
+            _refuse(await self._parent.may_submit(secrets.fingerprint, origin))
+        self._granted, self._unused_grant = origin, None
+        await self._browser.camera.still()
         # Asking took time: the page may be another one by now.
         await self._check(grip, fields, control, "password")
         self.stage, self.sent = "after_submit", True
         self._secret_at = time.monotonic()
         await grip.type(control, secrets.password)
-        await self._check(grip, fields, control, "password", typed=True)
         return secrets.password
 
     async def _code(self, grip: Grip, fields: Fields) -> str:
@@ -154,6 +196,7 @@ class Hand:
             raise Moved("wait for the next code")
         await self._check(grip, fields, fields.codes[0], "code")
         _refuse(await self._parent.may_type_code(step))
+        await self._browser.camera.still()
         await self._check(grip, fields, fields.codes[0], "code")
         self.last_step = step
         self.stage, self.sent = "after_submit", True
@@ -214,7 +257,14 @@ class Hand:
             targets += [one for one in (view.forms[now.form].enter_to,) if one]
         if submit is not None and submit.formaction:
             targets.append(submit.formaction)
-        place = Place(grip.chain, view.origin, tuple(targets), visible, found.new_password)
+        place = Place(
+            grip.chain,
+            view.origin,
+            tuple(targets),
+            visible,
+            found.new_password,
+            shows=now.type != "password",
+        )
         reason = objection(place, what, self._rules)
         if reason is None:
             return

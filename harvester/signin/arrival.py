@@ -54,10 +54,14 @@ class Arrival:
     def is_new(self, jar: tuple[Cookie, ...]) -> bool:
         return bool(jar) and _values(jar) != self._asked
 
-    async def proved(self, tell: Callable[[], None]) -> Arrived | None:
-        """The session, if the site's cookies are others than last time and are one."""
+    async def proved(self, tell: Callable[[], None], *, anew: bool) -> Arrived | None:
+        """The session, if the site's cookies are others than last time and are one.
+
+        ``anew``: ask even if they are the same, because what they stand for may have changed: many
+        sites keep one cookie from the first page on, and make it a session where nobody sees it.
+        """
         jar, everything = await self.jar()
-        if not self.is_new(jar):
+        if not jar or not (anew or self.is_new(jar)):
             return None
         self.candidates += 1
         if self.candidates > _MAX_CANDIDATES:

@@ -1,19 +1,16 @@
 """One attempt, from the job to the result: secrets, browser, walk, identity state.
 
 Owns the order: nothing is started for a secret that was refused before, and the result is told
-before anything is closed.  Playwright is imported only when a browser is really wanted.
+before anything is closed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from harvester import redact
@@ -24,84 +21,55 @@ from harvester.errors import (
     HarvesterError,
     NeedsHuman,
     NotConfigured,
-    StoreCorrupt,
     TimedOut,
 )
+from harvester.signin.act import Hand, Secrets
+from harvester.signin.carried import Carried
 from harvester.signin.codes import read_seed
-from harvester.signin.confine import allowed_environment
-from harvester.signin.consents import Consents
 from harvester.signin.dialogue import Job, SignedIn, Stage, Stopped
-from harvester.signin.find import Found, find_browser
-from harvester.signin.jar import as_stored, is_for
+from harvester.signin.film import Film
+from harvester.signin.headed import closed_too_soon
+from harvester.signin.inperson import InPerson
+from harvester.signin.jar import as_stored
 from harvester.signin.parent import Parent, ParentGone
+from harvester.signin.remembered import Remembered
+from harvester.signin.start import Start
+from harvester.signin.taught import Taught
 from harvester.signin.traffic import Traffic
+from harvester.signin.walk import Asked, Walk
 from harvester.vault import keys
-from harvester.vault.seal import MAX_PLAINTEXT_BYTES, Seal
+from harvester.vault.seal import Seal
 from harvester.vault.secret import read_secret
 
 # The watcher kills at the limit itself; this much before it there is still time to say why.
 _LAST_WORDS_S = 2.0
 
 
-class _Remembered:
-    """The identity state, opened: the provider's cookies, and what was agreed to there."""
-
-    def __init__(self, job: Job, ring: keys.KeyRing) -> None:
-        self._job = job
-        self._seal = Seal(ring)
-        self.cookies: list[dict[str, Any]] = []
-        self.consents = Consents()
-        self._generation = 0
-        if job.identity_state is not None:
-            self._open(job.identity_state)
-
-    def _open(self, sealed: str) -> None:
-        try:
-            opened = self._seal.open(
-                sealed.encode("ascii", "replace"),
-                profile=self._job.profile,
-                purpose="identity-state",
-            )
-            state = json.loads(opened.plaintext)
-            self.cookies = list(state["cookies"])
-            self.consents = Consents.from_stored(state.get("consents", {}))
-            self._generation = opened.generation
-        except (StoreCorrupt, ValueError, KeyError, TypeError):
-            return  # a state that cannot be read is none: the provider asks again
-
-    def sealed(self, everything: list[dict[str, Any]]) -> str | None:
-        """The state after this sign-in: all cookies but the site's own."""
-        host = urlsplit(self._job.origin).hostname or ""
-        kept = [one for one in everything if not is_for(host, str(one["domain"]))]
-        state = {"cookies": kept, "origins": [], "consents": self.consents.given}
-        plaintext = json.dumps(state).encode()
-        if not kept or len(plaintext) > MAX_PLAINTEXT_BYTES:
-            return None
-        now_s = time.time()
-        return self._seal.seal(
-            plaintext,
-            profile=self._job.profile,
-            purpose="identity-state",
-            # Later than the one before, also where that one could not be read.
-            generation=max(int(now_s), self._generation + 1),
-            now_s=now_s,
-        ).decode("ascii")
-
-
 class Attempt:
-    def __init__(self, job: Job, parent: Parent, scratch: Path, started: float) -> None:
+    def __init__(self, job: Job, parent: Parent, start: Start) -> None:
         self._job = job
         self._parent = parent
-        self._scratch = scratch
-        self._until = started + job.timeout_s - _LAST_WORDS_S
+        self._start = start
+        self._until = time.monotonic() + job.timeout_s - _LAST_WORDS_S
         self._fingerprint: str | None = None
         self._stage: Stage = "before_submit"
         self._traffic = Traffic(job.origin)
         self._secret: tuple[str, ...] = ()
+        self._seal: Seal
+        self._evidence: Callable[[HarvesterError], Awaitable[str | None]] | None = None
 
     async def run(self) -> SignedIn | Stopped:
         """The result; every failure is one, none is raised."""
-        await self._parent.connect()
+        result = await self._ended()
+        if isinstance(result, SignedIn) or result.asked or self._evidence is None:
+            return result
+        try:
+            return replace(result, evidence=await self._evidence(result.error))
+        except Exception as error:  # how the sign-in ended matters more; told, by kind and place
+            result.error.hint += f" (what was seen is not kept: {Bug.of(error).message})"
+            return result
+
+    async def _ended(self) -> SignedIn | Stopped:
         try:
             async with asyncio.timeout(self._until - time.monotonic()):
                 return await self._run()
@@ -110,7 +78,9 @@ class Attempt:
         except TimeoutError:
             late = TimedOut(
                 f"the sign-in took more than {self._job.timeout_s:.0f} s",
-                hint="raise HARVESTER_SIGN_IN_TIMEOUT if the pages are slow",
+                hint="run it again"
+                if self._job.rung == "headed"
+                else "raise HARVESTER_SIGN_IN_TIMEOUT if the pages are slow",
             )
             return self._stopped(late)
         except ParentGone:
@@ -132,13 +102,14 @@ class Attempt:
 
     async def _run(self) -> SignedIn | Stopped:
         job = self._job
-        if job.rung == "silent" and job.identity_state is None:
+        if job.rung == "silent" and job.identity_state is None and job.passkeys is None:
             error = NeedsHuman("no identity provider remembers us", hint="run: harvester login")
             return self._stopped(error, asked=True)
-        ring, _ = keys.load(job.key, Path(), may_create=False)
+        environ = self._start.environ
+        ring, _ = keys.load(job.key, Path(), may_create=False, environ=environ)
         password = totp = None
         if job.rung == "scripted":
-            password, totp = _secrets_of(job)
+            password, totp = _secrets_of(job, environ)
             self._fingerprint = keys.fingerprint(
                 ring, job.origin, job.username or "", password, totp or ""
             )
@@ -151,42 +122,67 @@ class Attempt:
                         latched=True,
                     )
                 )
-        remembered = _Remembered(job, ring)
-        found = find_browser(job.browser.browser)
+        remembered = Remembered(job, ring)
+        self._seal = Seal(ring)
+        carried = Carried(job, self._seal, self._parent)
+        if job.rung == "silent" and job.identity_state is None and not carried.fitting:
+            error = NeedsHuman(
+                f"the passkeys of this machine are for {carried.elsewhere()}, where this profile "
+                "does not sign in",
+                hint="check HARVESTER_IDENTITY_ORIGINS, or run: harvester passkey enroll",
+            )
+            return self._stopped(error, asked=True)
         if job.browser.ca_file is not None:
             raise ConfigInvalid(
                 "HARVESTER_CA_FILE cannot be given to the browser in this release",
                 hint="add the authority to the browser's own store and unset HARVESTER_CA_FILE",
             )
-        # From here on there are children: they know nothing of the user's environment.
-        kept = allowed_environment(os.environ, self._scratch)
-        os.environ.clear()
-        os.environ.update(kept)
-        return await self._browse(found, remembered, password, totp)
+        if job.rung == "headed":
+            person = InPerson(job, self._parent, self._start, remembered, carried, self._traffic)
+            signed = await person.sign_in()
+            return await self._finish_silently(remembered, carried) if signed is None else signed
+        return await self._browse(remembered, carried, password, totp)
+
+    async def _finish_silently(
+        self, remembered: Remembered, carried: Carried
+    ) -> SignedIn | Stopped:
+        """The person closed the browser before the site had made its session: what the provider
+        remembers of him is enough for that, if he was let in."""
+        self._job = replace(self._job, rung="silent")
+        self._traffic.visited.clear()
+        result = await self._browse(remembered, carried, None, None)
+        if isinstance(result, SignedIn) or not result.asked:
+            return result
+        return self._stopped(closed_too_soon(urlsplit(self._job.origin).netloc))
 
     async def _browse(
-        self, found: Found, remembered: _Remembered, password: str | None, totp: str | None
+        self, remembered: Remembered, carried: Carried, password: str | None, totp: str | None
     ) -> SignedIn | Stopped:
-        from harvester.signin.browser import Browser
-
         job = self._job
         seed = read_seed(totp, "HARVESTER_TOTP_SECRET") if totp else None
-        browser = Browser(self._traffic)
         renew = job.rung == "renew"
         cookies = [as_stored(one) for one in job.jar] if renew else remembered.cookies
-        launching = asyncio.create_task(browser.launch(found, job.browser, cookies))
-        # The driver takes 0.3 s to start: the rest of the program is loaded meanwhile.
-        await asyncio.to_thread(import_module, "harvester.signin.walk")
-        from harvester.signin.act import Hand, Secrets
-        from harvester.signin.walk import Asked, Walk
-
         secrets = None
         if password is not None:
             secrets = Secrets(password, self._fingerprint or "", seed, totp or "")
             self._secret = secrets.all()
-        await launching
+        browser = await self._start.browser(job.browser)
+        browser.taught = Taught(job.pages)
+        origins = () if renew else remembered.origins
+        await browser.open(cookies, self._traffic, origins, carried.authenticator)
         hand = Hand(job, browser, self._parent, secrets)
-        walk = Walk(job, browser, self._parent, hand, secrets=secrets, consents=remembered.consents)
+        film = Film(job, browser, hand)
+        walk = Walk(
+            job,
+            browser,
+            self._parent,
+            hand,
+            secrets=secrets,
+            consents=remembered.consents,
+            carried=carried,
+            film=film,
+        )
+        self._evidence = lambda error: film.sealed(error, walk.known(), self._seal)
         try:
             arrived = await (walk.renew() if renew else walk.sign_in())
         except Asked as asked:
@@ -211,10 +207,11 @@ class Attempt:
         )
 
 
-def _secrets_of(job: Job) -> tuple[str, str | None]:
+def _secrets_of(job: Job, environ: Mapping[str, str]) -> tuple[str, str | None]:
     if job.username is None or job.password is None:
         raise NotConfigured(
             "no user name or no password is configured",
             hint="set HARVESTER_USERNAME and HARVESTER_PASSWORD (or HARVESTER_PASSWORD_FILE)",
         )
-    return read_secret(job.password), None if job.totp is None else read_secret(job.totp)
+    password = read_secret(job.password, environ=environ)
+    return password, None if job.totp is None else read_secret(job.totp, environ=environ)

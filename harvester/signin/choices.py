@@ -27,6 +27,11 @@ class Entry:
     name: str
     also: tuple[str, ...] = ()
 
+    @property
+    def shows_address(self) -> bool:
+        control = self.control
+        return any("@" in one for one in (control.name, *control.parts, *control.hints))
+
 
 def listed(entries: Iterable[Entry]) -> str:
     return ", ".join(repr(one.name[:_LISTED_CHARS]) for one in list(entries)[:_LISTED])
@@ -76,9 +81,14 @@ def pick_provider(
         return named[0] if len(named) == 1 else None
     if len(entries) == 1:
         return entries[0]
-    hosts = [urlsplit(one).hostname or "" for one in identity_origins]
-    left = [one for one in entries if _may_lead_to(one.name, hosts)]
+    left = leading_to(entries, identity_origins)
     return left[0] if len(left) == 1 else None
+
+
+def leading_to(entries: Iterable[Entry], identity_origins: Iterable[str]) -> list[Entry]:
+    """Those that can lead to one of the origins, by what is known of well-known providers."""
+    hosts = [urlsplit(one).hostname or "" for one in identity_origins]
+    return [one for one in entries if _may_lead_to(one.name, hosts)]
 
 
 def _may_lead_to(name: str, hosts: Collection[str]) -> bool:

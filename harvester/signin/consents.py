@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from harvester.errors import NeedsHuman
 from harvester.signin.traffic import Asked
 
 Answer = Literal["agree", "first_time", "ask_a_person"]
@@ -42,3 +43,11 @@ class Consents:
                 str(client): [str(one) for one in scopes] for client, scopes in clients.items()
             }
         return cls(given)
+
+
+def not_given(host: str) -> NeedsHuman:
+    """The error for a consent that only a person may give."""
+    return NeedsHuman(
+        f"{host} asks for a consent that was not given before",
+        hint=f"read it and answer it at {host} in your own browser, then run: harvester unlock",
+    )

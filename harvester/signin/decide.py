@@ -7,132 +7,103 @@ itself, at the moment of typing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
+from dataclasses import replace
 
 from harvester.errors import (
     Challenge,
     HarvesterError,
     IdentityMismatch,
     NeedsHuman,
-    OrganizationNotFound,
     OriginNotAllowed,
 )
 from harvester.profile import origin_of
 from harvester.signin import choices, lexicon
-from harvester.signin.dialogue import Rung
-from harvester.signin.fields import Fields, enter_leads_away, find_fields, in_banner
-from harvester.signin.observe import Control, FrameView, View, plain
-from harvester.signin.obstacles import APPROVAL, find_obstacle, number_shown
+from harvester.signin.by_passkey import find_detour, find_passkey, fits
+from harvester.signin.covers import uncover
+from harvester.signin.decision import (
+    UNKNOWN,
+    Action,
+    Decision,
+    Fill,
+    Known,
+    Press,
+    Stop,
+    Wait,
+    host_of,
+)
+from harvester.signin.fields import Fields, find_fields
+from harvester.signin.interstitials import buttons_of, decline_enrolment, find_interstitial, only
+from harvester.signin.observe import FrameView, View, plain
+from harvester.signin.obstacles import APPROVAL, ENROLMENT, find_obstacle, number_shown
+from harvester.signin.submit import enter_leads_away
 
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is known besides the page.  ``after_password``: a password was taken on this way."""
-
-    rung: Rung
-    site_origin: str
-    identity_origins: tuple[str, ...]
-    provider: str | None = None
-    username: str | None = None
-    organization: str | None = None
-    has_code_seed: bool = False
-    after_password: bool = False
-    stay_signed_in: bool = True
-    consent: bool = True
-
-    @property
-    def types_secrets(self) -> bool:
-        return self.rung == "scripted"
-
-
-@dataclass(frozen=True, slots=True)
-class Press:
-    """Press a control.  ``chosen`` is the name of the entry where one was chosen from a list."""
-
-    control: Control
-    chosen: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Fill:
-    fields: Fields
-
-
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """Nothing to do: the page goes on by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """``asked``: this rung may not type, and the page wants something typed.  ``approval``: a
-    person may still let it pass, on a telephone, with ``number`` where one is shown."""
-
-    error: HarvesterError
-    asked: bool = False
-    approval: bool = False
-    number: str | None = None
-
-
-Action = Press | Fill | Wait | Stop
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """``frame`` is the place of the frame in the view.  ``unknown`` comes with ``Wait``."""
-
-    state: str
-    action: Action
-    frame: int = 0
-
-
-UNKNOWN = Decision("unknown", Wait())
+__all__ = ["Action", "Decision", "Fill", "Known", "Press", "Stop", "Wait", "decide", "host_of"]
 
 
 def decide(view: View, known: Known) -> Decision:
-    """The decision for the first frame, main document first, in which something is recognised."""
+    """The decision for the first frame, main document first, in which something is recognised.
+
+    A form in a frame of an identity origin comes before a way in on the page around it: the page
+    stands behind the dialog that it opened.
+    """
+    found = [
+        replace(_decide_frame(frame, known, main=place == 0), frame=place)
+        for place, frame in enumerate(view.frames)
+    ]
+    around = found[0]
+    if isinstance(around.action, Press):
+        for one in found[1:]:
+            if isinstance(one.action, Fill):
+                return uncover(view, one)
+    for one in found:
+        if one.state != UNKNOWN.state:
+            return uncover(view, one)
+    return _taught(view, known)
+
+
+def _taught(view: View, known: Known) -> Decision:
+    """What a person said is to be pressed where nothing is recognised."""
     for place, frame in enumerate(view.frames):
-        found = _decide_frame(frame, known, main=place == 0)
-        if place > 0 and isinstance(found.action, Press) and not _ours(frame, known):
-            continue  # an advertisement's "Allow" is nobody's consent
-        if found.state != UNKNOWN.state:
-            return _uncover(view, replace(found, frame=place))
+        named = [one for one in frame.usable if one.taught == "press"]
+        if named and (place == 0 or known.ours(frame)):
+            return uncover(view, Decision("taught", Press(named[0]), place))
     return UNKNOWN
-
-
-def _ours(frame: FrameView, known: Known) -> bool:
-    return origin_of(frame.url) in (known.site_origin, *known.identity_origins)
-
-
-def host_of(frame: FrameView) -> str:
-    return urlsplit(frame.url).netloc.rpartition("@")[2] or "the page"
 
 
 def _decide_frame(frame: FrameView, known: Known, *, main: bool) -> Decision:
     if frame.posts:
         return Decision("passing_on", Wait())
-    origin = origin_of(frame.url)
-    on_site = origin == known.site_origin
+    on_site = origin_of(frame.url) == known.site_origin
     fields = find_fields(frame, username=known.username, after_password=known.after_password)
     obstacle = find_obstacle(frame, fields)
     # The site's own pages hold anybody's words: there only a widget that bars the way counts.
     if obstacle is not None and (not on_site or (obstacle.state == "challenge" and frame.insets)):
+        later = decline_enrolment(frame) if obstacle.state == ENROLMENT else None
+        if later is not None and known.ours(frame):
+            return later
         approval = obstacle.state == APPROVAL
         number = number_shown(frame) if approval else None
         error = obstacle.as_error(host_of(frame), number=number)
         return Decision(obstacle.state, Stop(error, approval=approval, number=number))
-    if on_site and main:
+    passkey = find_passkey(frame, fields, known)
+    if passkey is not None:
+        return passkey
+    if on_site and main and not any(one.taught for one in fields.wanted):
         way = _way_in(frame, fields, known)
         if way is not None:
             return way
+    if fields.ambiguous:
+        return UNKNOWN
     if fields.any:
         return _ask(frame, fields, known, on_site=on_site)
-    for look in (_organization, _account, _method, _passkey, _stay, _consent):
-        found = look(frame, known)
-        if found is not None:
-            return found
-    return (_landing(frame) if on_site and main else None) or UNKNOWN
+    if not main and not known.ours(frame):
+        return UNKNOWN  # an advertisement's "Allow" is nobody's consent
+    found = find_interstitial(frame, known)
+    if found is None and main and known.ours(frame):
+        found = (None if on_site else _connector(frame, known)) or _landing(frame)
+        if found is None and on_site:
+            found = _menu(frame)
+    return found or UNKNOWN
 
 
 def _way_in(frame: FrameView, fields: Fields, known: Known) -> Decision | None:
@@ -168,7 +139,11 @@ def _ask(frame: FrameView, fields: Fields, known: Known, *, on_site: bool) -> De
     origin = origin_of(frame.url)
     host = host_of(frame)
     harmless = on_site and state in ("ask_identifier", "ask_organization")
-    if not known.types_secrets and not harmless:
+    named = state == "ask_identifier" and known.username is not None and fits(frame, known)
+    if not known.types_secrets and not harmless and not named:
+        detour = find_detour(frame, fields, known)
+        if detour is not None:
+            return detour
         error = NeedsHuman(f"{host} asks to sign in", hint="run: harvester login")
         return Decision(state, Stop(error, asked=True))
     if not harmless and origin not in known.identity_origins:
@@ -184,7 +159,11 @@ def _ask(frame: FrameView, fields: Fields, known: Known, *, on_site: bool) -> De
     missing = _missing(fields, known, host)
     if missing is not None:
         return Decision(state, Stop(missing))
-    return Decision(state, Fill(_without_prefilled(fields, known)))
+    filled = _without_prefilled(fields, known)
+    if not known.stay_signed_in:
+        filled = replace(filled, ticks=())
+    # A form without its button may still be building itself.
+    return Decision(state, Fill(filled), sure=filled.submit is not None)
 
 
 def _state_of(fields: Fields) -> str:
@@ -231,123 +210,45 @@ def _without_prefilled(fields: Fields, known: Known) -> Fields:
     return fields
 
 
-def _buttons(frame: FrameView) -> list[Control]:
-    return [one for one in frame.usable if one.is_button and not in_banner(one)]
-
-
-def _organization(frame: FrameView, known: Known) -> Decision | None:
-    if not lexicon.CHOOSE_ORGANIZATION.search(frame.top_words):
-        return None
-    entries = choices.organizations(frame)
+def _connector(frame: FrameView, known: Known) -> Decision | None:
+    """A provider's own list of ways in: the configured one, else the one that can be ours."""
+    entries = choices.providers(frame)
+    entry = None
+    if known.provider is not None:
+        entry = choices.pick_provider(entries, wanted=known.provider, identity_origins=())
+    if entry is None:
+        ours = choices.leading_to(entries, known.identity_origins)
+        entry = ours[0] if len(ours) == 1 else None
+    if entry is not None:
+        return Decision("choose_provider", Press(entry.control, entry.name))
     if not entries:
         return None
-    host, names = host_of(frame), choices.listed(entries)
-    if known.organization is not None:
-        entry = choices.pick_organization(entries, known.organization)
-        if entry is None:
-            error: HarvesterError = OrganizationNotFound(
-                f"{host} has no single organisation {known.organization!r}; it lists: {names}",
-                hint="set HARVESTER_ORGANIZATION to one of these",
-            )
-            return Decision("choose_organization", Stop(error))
-    elif len(entries) == 1:
-        entry = entries[0]
-    else:
-        error = NeedsHuman(
-            f"{host} lists several organisations: {names}",
-            hint="set HARVESTER_ORGANIZATION to the one to use",
-        )
-        return Decision("choose_organization", Stop(error))
-    return Decision("choose_organization", Press(entry.control, entry.name))
-
-
-def _account(frame: FrameView, known: Known) -> Decision | None:
-    if not lexicon.CHOOSE_ACCOUNT.search(frame.top_words):
-        return None
-    tiles, other = choices.accounts(frame)
-    entry = choices.pick_account(tiles, known.username)
-    if entry is not None:
-        return Decision("choose_account", Press(entry.control, entry.name))
-    if other is not None and known.username is not None and known.types_secrets:
-        return Decision("choose_account", Press(other.control))
-    if not tiles:
-        return None
     error = NeedsHuman(
-        f"{host_of(frame)} offers several accounts", hint="set HARVESTER_USERNAME to one of them"
+        f"{host_of(frame)} offers several ways to sign in: {choices.listed(entries)}",
+        hint="set HARVESTER_PROVIDER to the text of the one to take",
     )
-    return Decision("choose_account", Stop(error, asked=not known.types_secrets))
-
-
-def _method(frame: FrameView, known: Known) -> Decision | None:
-    if not lexicon.CHOOSE_METHOD.search(frame.top_words):
-        return None
-    app = [one for one in _buttons(frame) if lexicon.METHOD_APP.search(one.label)]
-    if known.has_code_seed and app:
-        return Decision("choose_method", Press(app[0]))
-    error = Challenge(
-        f"{host_of(frame)} asks for a second factor",
-        hint="set HARVESTER_TOTP_SECRET to the seed of the authenticator app",
-    )
-    return Decision("choose_method", Stop(error, asked=not known.types_secrets))
-
-
-def _passkey(frame: FrameView, known: Known) -> Decision | None:
-    if not lexicon.PASSKEY.search(frame.top_words):
-        return None
-    later = [one for one in _buttons(frame) if lexicon.NOT_NOW.search(one.label)]
-    return Decision("passkey_offer", Press(later[0])) if later else None
-
-
-def _stay(frame: FrameView, known: Known) -> Decision | None:
-    return _agree(frame, "stay_signed_in") if lexicon.STAY.search(frame.top_words) else None
-
-
-def _consent(frame: FrameView, known: Known) -> Decision | None:
-    return _agree(frame, "consent") if lexicon.CONSENT.search(frame.top_words) else None
-
-
-def _agree(frame: FrameView, state: str) -> Decision | None:
-    agreed = [one for one in _buttons(frame) if lexicon.YES.fullmatch(one.label)]
-    return Decision(state, Press(agreed[0])) if agreed else None
+    return Decision("choose_provider", Stop(error, asked=not known.types_secrets))
 
 
 def _landing(frame: FrameView) -> Decision | None:
     """A page that is no sign-in page yet: the link that leads to one."""
-    ways = [one for one in _buttons(frame) if lexicon.SIGN_IN.fullmatch(one.label)]
-    if not ways:
-        ways = [one for one in frame.usable if one.is_button and _says_sign_in(one)]
+    ways = [
+        one
+        for one in buttons_of(frame)
+        if lexicon.SIGN_IN.fullmatch(one.label) and one.region != "footer"
+    ]
+    # The same link stands in the header and in the middle; two that lead apart are two doors.
+    if len({one.path for one in ways if one.path}) > 1:
+        return UNKNOWN
     return Decision("landing", Press(ways[0])) if ways else None
 
 
-def _says_sign_in(control: Control) -> bool:
-    return control.region in ("header", "nav", "") and bool(
-        lexicon.SIGN_IN.fullmatch(control.label)
-    )
-
-
-def _uncover(view: View, decision: Decision) -> Decision:
-    """If something lies over what we want, that comes first: a cookie banner is answered."""
-    frame = view.frames[decision.frame]
-    action = decision.action
-    wanted: tuple[Control, ...] = ()
-    if isinstance(action, Press):
-        wanted = (action.control,)
-    elif isinstance(action, Fill):
-        submit = action.fields.submit
-        wanted = (*action.fields.wanted, *((submit,) if submit else ()))
-    if all(one.top is not False for one in wanted):
-        return decision
-    answer = _banner_answer(frame)
-    if answer is None:
-        return UNKNOWN
-    return Decision("cookie_banner", Press(answer), decision.frame)
-
-
-def _banner_answer(frame: FrameView) -> Control | None:
-    """Reject where that is offered, else accept."""
-    inside = [one for one in frame.usable if one.is_button and in_banner(one)]
-    for words in (lexicon.REJECT, lexicon.ACCEPT):
-        for one in inside:
-            if words.search(one.label):
-                return one
-    return None
+def _menu(frame: FrameView) -> Decision | None:
+    """A closed menu, where nothing else leads on: the way in may be behind it."""
+    closed = [
+        one
+        for one in buttons_of(frame)
+        if lexicon.MENU.fullmatch(one.label) and one.expanded is not True and not one.path
+    ]
+    menu = only(closed) or only(one for one in closed if lexicon.ACCOUNT_MENU.search(one.label))
+    return Decision("menu", Press(menu), sure=False) if menu is not None else None

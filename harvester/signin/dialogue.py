@@ -1,7 +1,8 @@
-"""What the signer and its parent say to each other: one JSON object a line, over two pipes.
+"""What the signer and its parent say to each other: one JSON object a line, over one line.
 
     parent → signer (stdin)                    signer → parent (stdout)
-    Job, the first line
+    {"prepare": BrowserChoice}, if at all       (start a browser; the job follows)
+    Job
                                                {"event": "step", "state", "host", "number",
                                                 "elapsed_s"}
                                                {"ask": "submit", "fingerprint", "origin"}
@@ -9,6 +10,8 @@
     {"granted": false, "error": {...}}         (a budget or a latch says no: type nothing)
                                                {"ask": "code", "step"}
     {"granted": true} | {"granted": false,..}  (the step number is stored before it is typed)
+                                               {"ask": "passkeys", "sealed"}
+    {"granted": true} | {"granted": false,..}  (they are stored: a new sign count, a new passkey)
                                                {"ask": "candidate", "cookies", "user_agent"}
     {"verdict": "alive|denied|unreachable"}    (the parent's probe; the signer has no HTTP client)
                                                {"result": "signed_in", ...}  or
@@ -48,6 +51,9 @@ class BrowserChoice:
     https_proxy: str | None = None
     ca_file: str | None = None
 
+    def line(self) -> str:
+        return json.dumps({"prepare": asdict(self)}) + "\n"
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -59,7 +65,9 @@ class Job:
     ``identity_state`` is the sealed browser state for the identity provider; ``jar`` is the
     site's cookies, for a renewal.  ``key`` is the sealing key's source.  ``approval_wait_s`` is
     how long an approval on a telephone is waited for; ``stay_signed_in`` and ``consent`` say
-    whether those questions are answered with yes; ``passkeys`` is the sealed record of them.
+    whether those questions are answered with yes; ``passkeys`` is the sealed record of them, and
+    ``passkey_name`` the name for one that a person is about to make.  ``plain``: headed, in an
+    ordinary browser that no program holds, because the provider refuses any other.
     """
 
     rung: Rung
@@ -85,6 +93,8 @@ class Job:
     consent: bool = True
     pages: tuple[PageRule, ...] = ()
     passkeys: str | None = field(default=None, repr=False)
+    passkey_name: str | None = None
+    plain: bool = False
 
     def line(self) -> str:
         data = {name: getattr(self, name) for name in self.__slots__}
@@ -108,6 +118,14 @@ class Job:
         data["browser"] = BrowserChoice(**data["browser"])
         data["pages"] = tuple(PageRule(**one) for one in data["pages"])
         return cls(**data)
+
+
+def order_of(line: str) -> BrowserChoice | Job:
+    """A line that the signer is given.  Raises ValueError, KeyError or TypeError for another."""
+    data = json.loads(line)
+    if "prepare" in data:
+        return BrowserChoice(**data["prepare"])
+    return Job.from_line(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +166,7 @@ class Stopped:
     ``clock_skew_s`` is our clock minus the provider's ``Date``, where it was seen.
     ``accepted``: the provider was content with the secret, and what stopped the sign-in is the
     site's question which organisation; ``identity_state`` (sealed) is then worth keeping.
+    ``evidence`` (sealed) is what was seen, where something was (see ``evidence.py``).
     """
 
     error: HarvesterError
@@ -157,6 +176,7 @@ class Stopped:
     clock_skew_s: float | None = None
     accepted: bool = False
     identity_state: str | None = field(default=None, repr=False)
+    evidence: str | None = field(default=None, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -168,4 +188,5 @@ class Stopped:
             "clock_skew_s": self.clock_skew_s,
             "accepted": self.accepted,
             "identity_state": self.identity_state,
+            "evidence": self.evidence,
         }

@@ -9,19 +9,20 @@ one-time codes sit in fields of every type and under every name.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from harvester.signin import lexicon
-from harvester.signin.observe import Control, Form, FrameView, plain
+from harvester.signin.observe import Control, FrameView, plain
+from harvester.signin.submit import CLOSE, find_submit
 
 # A strong sign is worth 10, a medium one 5, a weak one 2; a sign against outweighs a strong one.
 _STRONG, _MEDIUM, _WEAK, _AGAINST = 10, 5, 2, -12
 _THRESHOLD = 5
 _CODE_DIGITS = range(6, 9)
 _BOXES = range(4, 9)
-# Points that a button needs before it is pressed; below it Enter in the last field is better.
-_BUTTON_THRESHOLD = 3
+# What a person's rule may call a field or its button, the fields first.
+_TAUGHT = ("password", "code", "user", "organization", "submit")
 _TEXT_TYPES = ("", "text", "email", "tel", "number", "url", "textarea")
 
 
@@ -30,7 +31,9 @@ class Fields:
     """The sign-in form of one document.  A field that is only shown (read-only) is in ``told``.
 
     ``codes`` is one field or a row of one-character boxes.  ``user`` is the one that fits the
-    credential's shape.  ``submit`` is None where Enter has to do.
+    credential's shape.  ``submit`` is None where Enter has to do.  ``ticks`` are the boxes that
+    say that this browser is to be remembered.  ``ambiguous``: another form, or another button of
+    this one, would do as well.
     """
 
     user: Control | None = None
@@ -41,6 +44,8 @@ class Fields:
     new_password: bool = False
     submit: Control | None = None
     form: int | None = None
+    ticks: tuple[Control, ...] = ()
+    ambiguous: bool = False
 
     @property
     def any(self) -> bool:
@@ -60,16 +65,88 @@ def find_fields(frame: FrameView, *, username: str | None, after_password: bool)
     for control in frame.usable:
         if control.is_field and not in_banner(control):
             groups.setdefault(control.form, []).append(control)
-    best, best_score = Fields(), 0
+    scored: list[tuple[int, Fields]] = []
+    taught = _as_taught(frame, groups, username=username, after_password=after_password)
+    if taught is not None:
+        return taught
     for form, members in groups.items():
         found = _of_form(frame, form, members, username=username, after_password=after_password)
         if not found.codes and (found.new_password or _is_sign_up(frame, form, members)):
             # Nothing of ours is typed there; it is only kept in mind that it was there.
             found = Fields(new_password=True, form=form)
         score = _form_score(frame, found, members)
-        if score > best_score:
-            best, best_score = found, score
+        if score > 0:
+            scored.append((score, found))
+    scored.sort(key=lambda pair: -pair[0])
+    if not scored:
+        return Fields()
+    most, best = scored[0]
+    rivals = [one for points, one in scored[1:] if most - points <= CLOSE and one.any]
+    if best.any and any(_differ(frame, best, one) for one in rivals):
+        return replace(best, ambiguous=True)
     return best
+
+
+def _as_taught(
+    frame: FrameView,
+    groups: Mapping[int | None, list[Control]],
+    *,
+    username: str | None,
+    after_password: bool,
+) -> Fields | None:
+    """The form that a person's rules speak of, what they do not name by its scores; None where
+    they name nothing here."""
+    named: dict[str, list[Control]] = {}
+    for one in frame.controls:
+        if one.taught in _TAUGHT and (one.usable or one.taught == "submit"):
+            named.setdefault(one.taught, []).append(one)
+    first = next((named[kind][0] for kind in _TAUGHT if kind in named), None)
+    if first is None:
+        return None
+    form, members = first.form, groups.get(first.form, [])
+    rest = [one for one in members if not one.taught]
+    whole, guess = (
+        _of_form(frame, form, some, username=username, after_password=after_password)
+        for some in (members, rest)
+    )
+    codes = tuple(named.get("code", ()))
+    user, password = _one(named, "user", guess.user), _one(named, "password", guess.password)
+    found = replace(
+        guess,
+        user=None if codes and "user" not in named else user,
+        password=None if codes else password,
+        codes=codes or (() if "password" in named else guess.codes),
+        organization=_one(named, "organization", guess.organization),
+        new_password=whole.new_password or (bool(members) and _is_sign_up(frame, form, members)),
+        ambiguous=False,
+        form=form,
+    )
+    if frame.misfit:
+        # Filling the half that fits would be a submit for nothing.
+        return replace(found, ambiguous=True)
+    if "submit" in named:
+        return replace(found, submit=named["submit"][0])
+    if not found.wanted:
+        return found
+    submit, alone = find_submit(frame, form, found.wanted[-1])
+    return replace(found, submit=submit, ambiguous=not alone)
+
+
+def _one(
+    named: Mapping[str, list[Control]], kind: str, otherwise: Control | None
+) -> Control | None:
+    return named[kind][0] if kind in named else otherwise
+
+
+def _differ(frame: FrameView, one: Fields, other: Fields) -> bool:
+    """Whether two forms ask for different things or send them to different places."""
+
+    def told(fields: Fields) -> tuple[object, ...]:
+        form = None if fields.form is None else frame.forms[fields.form].action
+        submit = fields.submit.label if fields.submit else ""
+        return [(each.type, each.label) for each in fields.wanted], submit, form
+
+    return told(one) != told(other)
 
 
 def in_banner(control: Control) -> bool:
@@ -94,10 +171,9 @@ def _of_form(
     for control in members:
         if control in row:
             continue
-        code = code_score(control, after_password=after_password)
-        password = _password_score(control, crowd=len(passwords))
-        user = _user_score(control, before_password=_stands_before(control, passwords))
-        slug = _slug_score(control)
+        code, password, user, slug = points_of(
+            control, passwords, after_password=after_password
+        ).values()
         if code >= _THRESHOLD and code > password:
             codes.append((code, control))
         elif password >= _THRESHOLD:
@@ -122,15 +198,23 @@ def _of_form(
         taken = Fields(codes=taken.codes, told=taken.told, form=form)
     if not taken.wanted:
         return taken
-    return Fields(
-        user=taken.user,
-        password=taken.password,
-        codes=taken.codes,
-        organization=taken.organization,
-        told=taken.told,
-        new_password=taken.new_password,
-        submit=find_submit(frame, form, taken.wanted[-1]),
-        form=form,
+    submit, alone = find_submit(frame, form, taken.wanted[-1])
+    ticks = _ticks(frame, form, taken.wanted[0])
+    return replace(taken, submit=submit, ticks=ticks, ambiguous=not alone)
+
+
+def _ticks(frame: FrameView, form: int | None, beside: Control) -> tuple[Control, ...]:
+    """The boxes that say "remember me" or "trust this browser" and are not ticked yet."""
+    return tuple(
+        one
+        for one in frame.usable
+        if one.role == "checkbox"
+        and one.form == form
+        and one.zone == beside.zone
+        and one.top is not False
+        and not one.checked
+        and lexicon.STAY.search(one.label)
+        and not lexicon.FORGET.search(one.label)
     )
 
 
@@ -146,12 +230,25 @@ def _shape(points: int, control: Control, username: str | None) -> int:
     return points + (_MEDIUM if wants_mail == ("@" in username) else -_MEDIUM)
 
 
-def _stands_before(control: Control, passwords: list[Control]) -> bool:
+def _stands_before(control: Control, passwords: Sequence[Control]) -> bool:
     return bool(passwords) and control.index < passwords[0].index
 
 
 def _own_words(control: Control) -> str:
     return plain(" ".join((control.name, control.field_name, control.id, control.placeholder)))
+
+
+def points_of(
+    control: Control, passwords: Sequence[Control], *, after_password: bool
+) -> dict[str, int]:
+    """How much a field is a code, a password, a user name, an organisation; ``passwords`` are the
+    password boxes of its form."""
+    return {
+        "code": code_score(control, after_password=after_password),
+        "password": _password_score(control, crowd=len(passwords)),
+        "user": _user_score(control, before_password=_stands_before(control, passwords)),
+        "organization": _slug_score(control),
+    }
 
 
 def boxes(members: Iterable[Control]) -> list[Control]:
@@ -177,6 +274,8 @@ def code_score(control: Control, *, after_password: bool) -> int:
         points += _WEAK
     if lexicon.NOT_CODE.search(own):
         points += _AGAINST // 2
+    if lexicon.PIN.search(own) and not lexicon.CODE.search(own):
+        points += _AGAINST
     return points
 
 
@@ -193,6 +292,8 @@ def _password_score(control: Control, *, crowd: int) -> int:
     points += _WEAK if lexicon.PASSWORD.search(_own_words(control)) else 0
     if crowd > 1 or _is_new(control):
         points += 2 * _AGAINST
+    if lexicon.PIN.search(_own_words(control)) and not lexicon.PASSWORD.search(_own_words(control)):
+        points += _AGAINST
     return points
 
 
@@ -204,7 +305,8 @@ def _user_score(control: Control, *, before_password: bool) -> int:
     points += _MEDIUM if control.type == "email" else 0
     points += _MEDIUM if lexicon.USER.search(own) else 0
     points += _MEDIUM if before_password else 0
-    if lexicon.NOT_USER.search(own) or control.role == "searchbox":
+    phone = lexicon.PHONE.search(own) and not lexicon.USER.search(own)
+    if phone or lexicon.NOT_USER.search(own) or control.role == "searchbox":
         points += _AGAINST
     if control.region == "footer" or lexicon.NEWSLETTER.search(own):
         points += _AGAINST
@@ -223,14 +325,18 @@ def _form_score(frame: FrameView, found: Fields, members: list[Control]) -> int:
         return 0
     points = 8 * bool(found.codes) + 8 * bool(found.password)
     points += 4 * bool(found.user) + 3 * bool(found.organization) + 6 * found.new_password
-    words = " ".join(
-        [members[0].heading, found.submit.label if found.submit else ""]
-        + [one.label for one in frame.usable if one.form == found.form and one.sends]
+    words = plain(
+        " ".join(
+            [members[0].heading, found.submit.label if found.submit else ""]
+            + [one.label for one in frame.usable if one.form == found.form and one.sends]
+        )
     )
-    if found.new_password or lexicon.SIGN_UP.search(plain(words)):
+    signs_in = lexicon.SIGNS_IN.search(words)
+    points += 3 if signs_in and found.any else 0
+    if found.new_password or (not signs_in and lexicon.SIGN_UP.search(plain(members[0].heading))):
         # Still worth reporting where it is the only form: an expired password looks like this.
         points -= 5
-    if lexicon.NEWSLETTER.search(plain(words)) or members[0].region == "footer":
+    if lexicon.NEWSLETTER.search(words) or members[0].region == "footer":
         points -= 10
     return points
 
@@ -251,40 +357,3 @@ def _is_sign_up(frame: FrameView, form: int | None, members: list[Control]) -> b
         lexicon.GO_ON.search(one) and not lexicon.WITH_PROVIDER.search(one) for one in labels
     )
     return not goes_on and any(lexicon.SIGN_UP.search(one) for one in labels)
-
-
-def find_submit(frame: FrameView, form: int | None, last: Control) -> Control | None:
-    """The button that sends ``form``, or None where pressing Enter is the better way.
-
-    Never "the first button" or "the last": a logout, a cancel or a theme switch stands there.
-    """
-    scored = [
-        (_submit_score(one, form, last), one)
-        for one in frame.controls
-        if one.visible and one.is_button and one.role != "radio" and one.form in (form, None)
-    ]
-    points, best = max(scored, key=lambda pair: pair[0], default=(0, last))
-    return best if points >= _BUTTON_THRESHOLD else None
-
-
-def enter_leads_away(form: Form) -> bool:
-    """Whether Enter, which presses the form's first button, would press a wrong one."""
-    label = plain(form.enter_name)
-    return bool(lexicon.LEAD_AWAY.search(label) or lexicon.WITH_PROVIDER.search(label))
-
-
-def _submit_score(button: Control, form: int | None, last: Control) -> int:
-    label = button.label
-    points = 3 if button.sends and button.form == form else 0
-    points += 4 if lexicon.GO_ON.search(label) else 0
-    if lexicon.LEAD_AWAY.search(label) or lexicon.WITH_PROVIDER.search(label):
-        points += _AGAINST
-    if button.form != form:
-        points -= 1
-    if button.region in ("header", "footer", "nav", "aside") and button.region != last.region:
-        points += _AGAINST
-    if button.zone != last.zone:
-        points += _AGAINST
-    if button.index < last.index:
-        points -= 2
-    return points

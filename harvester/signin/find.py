@@ -41,6 +41,10 @@ _BUILDS = (
 # A launcher script is a few lines; a browser is megabytes.
 _SCRIPT_BYTES = 4096
 _HINT = "run: scripts/setup (it finds or installs one), or set HARVESTER_BROWSER to its path"
+_WINDOWS_HINT = (
+    "a headless shell shows no windows: install Google Chrome, Microsoft Edge or Chromium, "
+    "or set HARVESTER_BROWSER to the path of one"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +56,37 @@ class Found:
     kind: str
 
 
-def find_browser(choice: str | None, environ: Mapping[str, str] | None = None) -> Found:
+def find_browser(
+    choice: str | None, environ: Mapping[str, str] | None = None, *, windows: bool = False
+) -> Found:
     """The browser to use.  ``choice`` is HARVESTER_BROWSER: a path, a channel, or None.
 
-    Raises BrowserMissing.
+    With ``windows`` one that can show windows: a headless shell cannot, and where it is what the
+    settings name, another one is looked for.  Raises BrowserMissing.
     """
     environ = os.environ if environ is None else environ
+    if windows:
+        if choice is not None and _is_shell(choice):
+            choice = None
+        if choice is None or choice in CHANNELS:
+            return _with_windows(choice, environ)
     if choice is not None and choice not in CHANNELS:
         return _given(choice)
-    searched = _search(environ)
+    return _chosen(choice, _search(environ), hint=_HINT)
+
+
+def _with_windows(choice: str | None, environ: Mapping[str, str]) -> Found:
+    able = (one for one in _search(environ) if not _is_shell(one.path))
+    # The person's own browser is the one that providers know; a bundled build comes last.
+    ranked = sorted(able, key=lambda one: one.kind == "playwright")
+    return _chosen(choice, iter(ranked), hint=_WINDOWS_HINT)
+
+
+def _is_shell(path: str) -> bool:
+    return Path(path).name.replace("_", "-").endswith("headless-shell")
+
+
+def _chosen(choice: str | None, searched: Iterator[Found], *, hint: str) -> Found:
     if choice is None:
         found = next(searched, None)
     elif choice == "chromium":
@@ -69,7 +95,7 @@ def find_browser(choice: str | None, environ: Mapping[str, str] | None = None) -
         found = next((one for one in searched if one.channel == choice), None)
     if found is None:
         what = "no browser was found" if choice is None else f"there is no {choice} here"
-        raise BrowserMissing(what, hint=_HINT)
+        raise BrowserMissing(what, hint=hint)
     return found
 
 
@@ -117,7 +143,7 @@ def _is_stub(path: Path) -> bool:
 
 def _playwright_builds(environ: Mapping[str, str]) -> Iterator[Path]:
     """Executables of the builds that this Playwright asks for, in our order of preference."""
-    package = _driver_package()
+    package = driver_package()
     root = _builds_root(environ, package)
     if package is None or root is None:
         return
@@ -137,7 +163,8 @@ def _playwright_builds(environ: Mapping[str, str]) -> Iterator[Path]:
             yield from (path for path in sorted(home.glob(inside)) if _runs(path))
 
 
-def _driver_package() -> Path | None:
+def driver_package() -> Path | None:
+    """Where Playwright's driver keeps its own package, found without importing anything."""
     spec = find_spec("playwright")
     if spec is None or spec.origin is None:
         return None

@@ -22,7 +22,8 @@ class Place:
 
     ``chain`` holds the frame's address and those of its parents, the frame first.
     ``script_origin`` is what the document says of itself: ``null`` in a sandbox, whatever the
-    address.  ``targets`` are the form's action and the button's own.
+    address.  ``targets`` are the form's action and the button's own.  ``shows``: whoever looks at
+    the screen, or at a picture of it, reads what is typed.
     """
 
     chain: tuple[str, ...]
@@ -30,6 +31,7 @@ class Place:
     targets: tuple[str, ...] = ()
     visible: bool = True
     new_password: bool = False
+    shows: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ def objection(place: Place, what: What, rules: Rules) -> str | None:
         return "the page is gone"
     if not place.visible:
         return "the field cannot be seen"
+    if place.shows and what == "password":
+        return "the field would show it"
     if place.new_password and what != "identifier":
         return "the form is for a new password"
     origin = _trusted_origin(place.chain[0], allowed)

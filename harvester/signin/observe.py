@@ -26,7 +26,9 @@ class Control:
 
     ``top`` is None where the middle lies outside the window.  ``value`` is never a password's.
     ``parts`` are the pieces of its text, in order: an avatar letter is a piece of its own.
-    ``hints`` are its value and data attributes, where identifiers stand.
+    ``hints`` are its value and data attributes, where identifiers stand.  ``expanded`` says
+    whether what it opens is open, None where it does not tell.  ``taught`` is what a person's rule
+    calls it (see ``taught.py``).
     """
 
     index: int
@@ -57,6 +59,8 @@ class Control:
     heading: str = ""
     zone: str | None = None
     region: str = ""
+    expanded: bool | None = None
+    taught: str = ""
 
     @property
     def label(self) -> str:
@@ -92,11 +96,13 @@ class Inset:
     source: str
     title: str
     box: tuple[int, ...]
+    zone: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class FrameView:
-    """One document.  ``origin`` is what its script says; ``url`` is what the browser says."""
+    """One document.  ``origin`` is what its script says; ``url`` is what the browser says.
+    ``misfit`` tells of a person's rule that is for this page and names nothing usable."""
 
     url: str = field(repr=False)
     born: float
@@ -112,6 +118,7 @@ class FrameView:
     insets: tuple[Inset, ...] = ()
     posts: bool = False
     busy: bool = False
+    misfit: str = ""
 
     @property
     def words(self) -> str:
@@ -146,6 +153,10 @@ class View:
     def look(self) -> str:
         """Changes whenever anything that can be seen changes (typed values excepted)."""
         return _digest([_look(one) for one in self.frames])
+
+    @property
+    def alerts(self) -> tuple[str, ...]:
+        return tuple(one for frame in self.frames for one in frame.alerts)
 
     @property
     def documents(self) -> tuple[float, ...]:
@@ -185,13 +196,23 @@ def frame_view(data: Mapping[str, Any], url: str) -> FrameView:
             _control(index, one, headings, zones) for index, one in enumerate(data["controls"])
         ),
         forms=tuple(_form(one) for one in data["forms"]),
-        insets=tuple(
-            Inset(str(one["source"]), str(one["title"]), tuple(int(side) for side in one["box"]))
-            for one in data["frames"]
-        ),
+        insets=tuple(_inset(one, zones) for one in data["frames"]),
         posts=bool(data["posts"]),
         busy=bool(data["busy"]),
     )
+
+
+def _inset(data: Mapping[str, Any], zones: list[str]) -> Inset:
+    return Inset(
+        source=str(data["source"]),
+        title=str(data["title"]),
+        box=tuple(int(side) for side in data["box"]),
+        zone=_zone(data["zone"], zones),
+    )
+
+
+def _zone(place: Any, zones: list[str]) -> str | None:
+    return None if place is None else zones[int(place)]
 
 
 def _form(data: Mapping[str, Any]) -> Form:
@@ -207,7 +228,7 @@ def _form(data: Mapping[str, Any]) -> Form:
 def _control(
     index: int, data: Mapping[str, Any], headings: tuple[str, ...], zones: list[str]
 ) -> Control:
-    above, zone = int(data["heading"]), data["zone"]
+    above, expanded = int(data["heading"]), data["expanded"]
     length, top = data["maxlength"], data["top"]
     return Control(
         index=index,
@@ -236,6 +257,7 @@ def _control(
         checked=bool(data["checked"]),
         value=str(data["value"]),
         heading=headings[above] if 0 <= above < len(headings) else "",
-        zone=None if zone is None else zones[int(zone)],
+        zone=_zone(data["zone"], zones),
         region=str(data["region"]),
+        expanded=None if expanded is None else bool(expanded),
     )

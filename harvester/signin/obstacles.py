@@ -28,9 +28,23 @@ _WIDGET = re.compile(r"captcha|challenges\.|turnstile|arkose|funcaptcha|security
 _NUMBER_ALONE = re.compile(r"^\s*(\d{1,3})\s*$", re.MULTILINE)
 # More text than this is not a notice but a page that happens to hold the phrase.
 _NOTICE_CHARS = 3000
+# A page that shows a new seed asks for a code of it, and ours would be of another.
+_SEED_SHOWN = re.compile(
+    r"scan .{0,30}(qr|bar) ?-?code"
+    r"|(copy|copying|enter|type) .{0,20}(secret|set-?up) (key|token|code)"
+)
+
+# What says that no program may sign in.
+REFUSED: Final = "refused"
 
 # The one obstacle that may pass while we look on.
 APPROVAL: Final = "number_match"
+# The one that may offer to be put off.
+ENROLMENT: Final = "enrolment"
+_AT_A_WINDOW: Final = (
+    "run: harvester login --headed, sign in there, {what}; "
+    "or do it at {host} in your own browser, then run: harvester unlock"
+)
 _BY_HAND: Final = "sign in once at {host} in your own browser, {what}, then run: harvester unlock"
 
 
@@ -52,12 +66,14 @@ class Obstacle:
         told = self.told.format(host=host)
         if number:
             told += f" (the number shown is {number})"
-        return self.error(told, hint=_BY_HAND.format(host=host, what=self.todo))
+        # A lock of the account is lifted by nobody's sign-in: see ``Ledger.with_success``.
+        way = _BY_HAND if self.error is AccountLocked else _AT_A_WINDOW
+        return self.error(told, hint=way.format(host=host, what=self.todo))
 
 
 _TABLE: Final = (
     Obstacle(
-        "refused",
+        REFUSED,
         re.compile(
             r"browser or app may not be secure|(unsupported|outdated) browser"
             r"|browser (is |version is )?not supported|can't get there from here"
@@ -92,16 +108,20 @@ _TABLE: Final = (
         "choose one, put it where HARVESTER_PASSWORD comes from",
     ),
     Obstacle(
-        "enrolment",
+        ENROLMENT,
         re.compile(
             r"(set ?up|configure|enroll?|register|add) (your |an? |the |another )?.{0,20}"
             r"(authenticator|authentication|multi-?factor|two-?(step|factor)|mfa|2fa|verification"
             r"|security (key|method|info))"
-            r"|requires? more information|more information required|scan (the|this|a) (qr|picture)"
+            r"|(authenticator|authentication|multi-?factor|two-?(step|factor)|mfa|2fa) set-?up"
+            r"|requires? more information|more information required"
+            r"|scan (the|this|a) (qr|picture|bar-?code)"
         ),
         NeedsHuman,
         "{host} wants a second factor to be set up",
         "set it up",
+        # Its box for the first code of a new seed looks like any other box for a code.
+        with_fields=True,
     ),
     Obstacle(
         APPROVAL,
@@ -115,6 +135,15 @@ _TABLE: Final = (
         "approve it there, or let the account use an authenticator code (HARVESTER_TOTP_SECRET)",
     ),
     Obstacle(
+        "mailbox",
+        re.compile(
+            r"check your (mailbox|e-?mail|inbox)|(sent|e-?mailed) (you )?a .{0,20}link|magic link"
+        ),
+        NeedsHuman,
+        "{host} sent a link by e-mail",
+        "or choose another provider (HARVESTER_PROVIDER)",
+    ),
+    Obstacle(
         "sent_code",
         re.compile(
             r"(we|we've|have|was|been) (just )?(sent|texted|e-?mailed|messaged)\b"
@@ -125,15 +154,6 @@ _TABLE: Final = (
         "{host} asks for a code that it sent by message",
         "answer it, or let the account use an authenticator app (HARVESTER_TOTP_SECRET)",
         with_fields=True,
-    ),
-    Obstacle(
-        "mailbox",
-        re.compile(
-            r"check your (mailbox|e-?mail|inbox)|(sent|e-?mailed) (you )?a (magic |sign-in )?link"
-        ),
-        NeedsHuman,
-        "{host} sent a link by e-mail",
-        "or choose another provider (HARVESTER_PROVIDER)",
     ),
     Obstacle(
         "challenge",
@@ -186,6 +206,8 @@ def find_obstacle(frame: FrameView, fields: Fields) -> Obstacle | None:
         # Where something is asked, a phrase in the small print is no notice; a code field's
         # "we sent you ..." stands in plain text though, and so does nothing else.
         readable = not asked or (one.state == "sent_code" and bool(fields.codes))
+        if one.state == ENROLMENT and fields.codes and _SEED_SHOWN.search(frame.words):
+            return one
         if readable and len(frame.text) <= _NOTICE_CHARS and one.said.search(frame.words):
             return one
     return None

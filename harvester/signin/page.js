@@ -4,9 +4,11 @@
 // text for observe.py (Playwright takes 10 ms to carry the same as objects, 1 ms as text), and
 // `elements[i]` is the element of control i.  It keeps nothing in the page.  What it says is evidence, not truth: a page can lie to a script that runs in it, so where
 // a secret may go is decided by guard.py from what the browser says of the frame.
-() => {
+// `selectors` are a person's own: `selected` tells which controls match each, null where it is none.
+(selectors) => {
   const MAX_CONTROLS = 300;
   const MAX_TEXT = 8000;
+  const STYLES_WAIT_MS = 5000; // a sheet on a dead host takes half a minute to fail
   const MIN_SIDE = 8; // smaller things are tracking dots and visually hidden twins
   // A form's own fields shadow its properties, and names of forms and pictures the document's: one
   // named "children" is on every booking page, one named "parentElement" would lead in a circle.
@@ -57,7 +59,9 @@
     if (x < 0 || y < 0 || x >= innerWidth || y >= innerHeight) return null;
     let top = Document.prototype.elementFromPoint.call(document, x, y);
     while (top && top.shadowRoot) {
-      const inner = top.shadowRoot.elementFromPoint(x, y);
+      const root = top.shadowRoot, hit = root.elementFromPoint(x, y);
+      // Text in a slot is told as its host's: what shows the slot lies below it in the list.
+      const inner = hit === top ? root.elementsFromPoint(x, y).find((one) => rootOf(one) === root) : hit;
       if (!inner || inner === top) break;
       top = inner;
     }
@@ -72,9 +76,15 @@
       .filter(Boolean)
       .map((id) => el.getRootNode().getElementById?.(id)?.textContent || "")
       .join(" ");
+  // What a slot shows stands outside of the element that shows it.
+  const slotted = (el) =>
+    [...Element.prototype.querySelectorAll.call(el, "slot")]
+      .flatMap((slot) => slot.assignedNodes({ flatten: true }))
+      .map((one) => one.innerText || one.textContent || "")
+      .join(" ");
   const nameOf = (el) => {
     const labels = el.labels ? [...el.labels].map((one) => one.textContent).join(" ") : "";
-    const own = /^(input|select|textarea)$/i.test(el.tagName) ? "" : el.innerText || el.textContent;
+    const own = /^(input|select|textarea)$/i.test(el.tagName) ? "" : short(el.innerText || el.textContent) || slotted(el);
     const button = el.tagName === "INPUT" && /^(submit|button|reset|image)$/.test(el.type);
     const picture = el.querySelector?.("img[alt],svg[aria-label]");
     const drawn = picture ? picture.alt || attr(picture, "aria-label") : "";
@@ -116,9 +126,16 @@
     }
     return "";
   };
+  const INSIDE = "a,button,input,select,textarea,[role=button],[tabindex]";
+  const openOf = (el) => {
+    if (el.tagName === "SUMMARY") return parentOf.call(el)?.open === true;
+    return has(el, "aria-expanded") ? attr(el, "aria-expanded") === "true" : null;
+  };
   const forms = [];
   const formOf = (el) => {
-    const form = el.form || el.closest?.("form") || null;
+    let form = el.form || null;
+    // A field in a shadow root belongs to no form, yet its element may stand in one.
+    for (let at = el; at && !form; at = above(at)) if (at.tagName === "FORM") form = at;
     if (!form) return null;
     const index = forms.indexOf(form);
     return index < 0 ? forms.push(form) - 1 : index;
@@ -127,7 +144,7 @@
     const given = attr(el, "role");
     if (given) return given;
     const tag = el.tagName;
-    if (tag === "A") return "link";
+    if (tag === "A") return has(el, "href") ? "link" : "button";
     if (tag === "BUTTON" || tag === "SUMMARY") return "button";
     if (tag === "SELECT") return "listbox";
     if (tag === "TEXTAREA" || el.isContentEditable) return "textbox";
@@ -142,13 +159,13 @@
     const tag = el.tagName;
     if (tag === "INPUT") return el.type !== "hidden";
     if (/^(BUTTON|SELECT|TEXTAREA|SUMMARY)$/.test(tag)) return true;
-    if (tag === "A") return has(el, "href") || attr(el, "role") === "button";
+    if (tag === "A" && has(el, "href")) return true;
     if (/^(button|link|textbox|option|menuitem|radio)$/.test(attr(el, "role") || "")) return true;
     if (attr(el, "contenteditable") === "true") return true;
-    // A custom element that acts as a button and holds none.
+    // Anything else that acts as a button and holds none.
     return (
-      (has(el, "onclick") || (tag.includes("-") && el.tabIndex >= 0)) &&
-      !el.shadowRoot && getComputedStyle(el).cursor === "pointer"
+      (has(el, "onclick") || (el.tabIndex >= 0 && (tag.includes("-") || has(el, "tabindex")))) &&
+      !el.shadowRoot?.querySelector(INSIDE) && getComputedStyle(el).cursor === "pointer"
     );
   };
 
@@ -163,9 +180,39 @@
   };
   const controls = [], elements = [], headings = [], alerts = [], frames = [], shadowTexts = [];
   let busy = false, heading = -1;
+  const places = new Map();
+  const native = (el) => /^(A|BUTTON|INPUT|SUMMARY)$/.test(el.tagName) || has(el, "role");
+  // A button in a link, or in something that listens for it: one thing to press, not two.
+  const doubled = (el, name) => {
+    for (let at = above(el); at; at = above(at)) {
+      const place = places.get(at);
+      if (place === undefined) continue;
+      if (controls[place].name !== name || !name) return false;
+      if (native(at)) return true;
+      controls[place].visible = false;
+    }
+    return false;
+  };
+  const asked = (selectors || []).map((one) => {
+    try {
+      Element.prototype.matches.call(page, one);
+      return { one, found: [] };
+    } catch {
+      return { one: null, found: null };
+    }
+  });
+  const isAsked = (el) => asked.some(({ one }) => one && Element.prototype.matches.call(el, one));
   const take = (el) => {
     const box = el.getBoundingClientRect();
     const role = roleOf(el);
+    const name = nameOf(el);
+    for (const { one, found } of asked) {
+      if (one && Element.prototype.matches.call(el, one)) found.push(elements.length);
+    }
+    if (/^(button|link)$/.test(role)) {
+      if (doubled(el, name) && !isAsked(el)) return;
+      places.set(el, elements.length);
+    }
     const typed = role === "textbox" && el.type !== "password";
     const sends = el.type === "submit" || el.type === "image";
     elements.push(el);
@@ -174,7 +221,7 @@
       role,
       type: (el.type || "").toString().toLowerCase(),
       autocomplete: (attr(el, "autocomplete") || "").toLowerCase().split(/\s+/).filter(Boolean),
-      name: nameOf(el),
+      name,
       parts: role === "textbox" ? [] : parts(el),
       id: short(el.id, 80),
       field_name: short(attr(el, "name") || "", 80),
@@ -198,6 +245,7 @@
       heading,
       zone: zoneOf(el),
       region: regionOf(el),
+      expanded: openOf(el),
     });
   };
   const walk = (root) => {
@@ -210,7 +258,7 @@
       if (attr(el, "aria-busy") === "true" || role === "progressbar") busy ||= shown(el);
       const told = /(^|[-_ ])(error|alert|invalid|danger)/i.test(attr(el, "class") || "");
       if ((role === "alert" || told) && alerts.length < 8 && shown(el)) {
-        const text = short(el.innerText, 200);
+        const text = short(el.innerText, 200) || short(slotted(el), 200);
         if (text && text.length < 200 && !alerts.includes(text)) alerts.push(text);
       }
       if (el.tagName === "IFRAME" && shown(el)) {
@@ -219,9 +267,10 @@
           source: short((el.src || "").split(/[?#]/)[0], 200),
           title: short(el.title || el.name),
           box: [box.left, box.top, box.width, box.height].map(Math.round),
+          zone: zoneOf(el),
         });
       }
-      if (controls.length < MAX_CONTROLS && isControl(el)) take(el);
+      if (controls.length < MAX_CONTROLS && (isControl(el) || isAsked(el))) take(el);
       if (el.shadowRoot) {
         for (const child of el.shadowRoot.children) {
           if (child.innerText) shadowTexts.push(child.innerText.slice(0, MAX_TEXT));
@@ -257,12 +306,19 @@
       enter_name: first ? nameOf(first) : "",
     };
   });
+  // Until its style sheets are there a page shows what it hides: fields for robots, other steps.
+  // One that never comes holds nothing up for long, and none does once the page is complete.
+  const unstyled =
+    doc("readyState") !== "complete" && performance.now() < STYLES_WAIT_MS &&
+    [...Document.prototype.querySelectorAll.call(document, "link[rel~=stylesheet][href]")].some(
+      (link) => !link.sheet && !link.disabled && (!link.media || matchMedia(link.media).matches)
+    );
   const data = {
     born: performance.timeOrigin,
     origin: self.origin,
     path: location.pathname.slice(0, 200),
     title: short(doc("title")),
-    ready: doc("readyState"),
+    ready: unstyled ? "loading" : doc("readyState"),
     text,
     headings: headings.slice(0, 40),
     alerts,
@@ -273,6 +329,7 @@
     posts,
     size: [innerWidth, innerHeight],
     busy,
+    selected: asked.map(({ found }) => found),
   };
-  return { told: JSON.stringify(data), elements };
+  return { told: JSON.stringify(data), elements, selectors };
 }

@@ -16,6 +16,7 @@ from harvester.errors import (
     CodeRejected,
     CredentialsRejected,
     HarvesterError,
+    NeedsHuman,
     PageNotRecognised,
 )
 from harvester.signin.decide import host_of
@@ -39,6 +40,8 @@ class Answered:
     _kinds: set[tuple[str | None, str]] = field(default_factory=set)
     shown: tuple[str, ...] = ()
     documents: tuple[float, ...] = ()
+    seen: View | None = None
+    _latest: set[tuple[str | None, str]] = field(default_factory=set)
 
     def covers(self, origin: str | None, fields: Fields) -> bool:
         """Whether all that is asked was answered before: a new kind of field is no refusal."""
@@ -46,11 +49,16 @@ class Answered:
         return bool(asked) and all((origin, kind) in self._kinds for kind in asked)
 
     def add(self, origin: str | None, fields: Fields, view: View) -> None:
-        self._kinds |= {(origin, kind) for kind in kinds(fields)}
+        self._latest = {(origin, kind) for kind in kinds(fields)} - self._kinds
+        self._kinds |= self._latest
         if fields.told is not None:
             self._kinds.add((origin, "user"))  # it went along
         self.shown = tuple(line for frame in view.frames for line in _lines(frame))
         self.documents = view.documents
+        self.seen = view
+
+    def forget_latest(self) -> None:
+        self._kinds -= self._latest
 
     def forget_codes(self) -> None:
         self._kinds = {(origin, kind) for origin, kind in self._kinds if kind != "code"}
@@ -105,6 +113,24 @@ def refused(host: str, words: str, *, code: bool, skew_s: float) -> HarvesterErr
     )
 
 
+def passkey_refused(host: str, name: str) -> HarvesterError:
+    """The error where a passkey signed and did not help."""
+    return NeedsHuman(
+        f"{host} refused the passkey {name!r} of this machine",
+        hint=f"if it was revoked at {host}, run: harvester passkey remove {name}; "
+        "then: harvester unlock, and harvester passkey enroll",
+    )
+
+
+def passkey_unknown(host: str) -> HarvesterError:
+    """The error where a page was asked for a passkey, and asked for none of ours."""
+    return NeedsHuman(
+        f"{host} did not ask for a passkey that this machine has",
+        hint=f"see: harvester passkey list; if it was revoked at {host}, remove it, run: "
+        "harvester unlock, and make a new one with: harvester passkey enroll",
+    )
+
+
 def unrecognised(view: View, what: str) -> HarvesterError:
     """The error for a page that leads nowhere: what it shows, roles and labels only."""
     main = view.main
@@ -112,7 +138,8 @@ def unrecognised(view: View, what: str) -> HarvesterError:
     listed = ", ".join(repr(redact.clean(one, 40)) for one in shown)
     host = host_of(main)
     return PageNotRecognised(
-        f"the page {host}{redact.clean(main.path, 60)} {what}; it shows: {listed or 'nothing'}",
-        hint=f"sign in once at {host} in your own browser and answer what it asks; "
-        "if it is a usual page of your provider, please report these words",
+        f"the page {host}{redact.clean(main.path, 60)} {what}; it shows: {listed or 'nothing'}"
+        + "".join(f"; {one.misfit}" for one in view.frames if one.misfit),
+        hint="run: harvester login --headed, and sign in yourself; it offers to note what it did "
+        "not know",
     )

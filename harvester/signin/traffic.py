@@ -49,6 +49,9 @@ class Traffic:
     clock_skew_s: float | None = None
     trouble: HarvesterError | None = None
     latest_at: float = 0.0
+    sockets: bool = False
+    """A page has opened a web socket: it may say things that no request shows."""
+    _repeated: set[tuple[str, ...]] = field(default_factory=set)
     _pending: dict[int, float] = field(default_factory=dict)
     _navigation: tuple[int, str, float] | None = None
 
@@ -109,16 +112,34 @@ class Traffic:
         )
 
     def answering(self, since: float) -> bool:
-        """Whether a request that began just after ``since`` has no answer yet.
+        """Whether a request that began just after ``since`` has no answer yet, or may still begin.
 
         A page that asks its server for news all the time always has something in flight; what
         answers an action of ours is a request that the action caused.
         """
         now = time.monotonic()
+        if now - since < _CAUSED_S and not self.heard(since):
+            return True
         return self.navigating or any(
             since <= begun <= since + _CAUSED_S and now - begun < _REQUEST_INTEREST_S
             for begun in self._pending.values()
         )
+
+    def heard(self, since: float) -> bool:
+        """Whether anything was said to a server since then, as far as can be seen."""
+        return self.sockets or self.latest_at >= since
+
+    def missed(self, action: tuple[str, ...], since: float) -> bool:
+        """Whether an action of ours went unheard: the page asked no server of anything since.
+
+        A page shows its form before its scripts listen to it, and a press is lost.  True at most
+        once for each action, so that it is repeated once and no more.
+        """
+        early = time.monotonic() - since < _CAUSED_S
+        if early or self.heard(since) or self.navigating or action in self._repeated:
+            return False
+        self._repeated.add(action)
+        return True
 
     @property
     def navigating(self) -> bool:

@@ -28,16 +28,25 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 KILL_LIMIT_S = 5.0
 _LOOK_AGAIN_S = 0.005
 _CHUNK_BYTES = 65536
-# What is told to a program whose sign-in was ended from outside.
+# What is told to a program whose sign-in was ended from outside, or that said what is no job.
 EXIT_ENDED = 1
+EXIT_USAGE = 2
+_LINE_LIMIT_BYTES = 8 * 1024 * 1024
 _PROC = Path("/proc")
 
 
-def watch(work: Callable[[int], None], *, answers: int, deadline: float) -> int:
+def watch(
+    work: Callable[[int], None],
+    *,
+    answers: int,
+    deadline: float,
+    on_line: Callable[[bytes], float | None] = lambda line: None,
+) -> int:
     """Run ``work`` in a child and outlive everything that it starts.
 
     ``work`` gets a descriptor on which the bytes of ``answers`` arrive.  ``deadline`` is of
-    ``time.monotonic``.  Returns the exit code for our own process.
+    ``time.monotonic``; ``on_line`` is told each line of ``answers`` until it returns another one,
+    and ends everything by raising ValueError.  Returns the exit code for our own process.
     """
     if sys.platform == "linux":
         # Orphans of the tree become our children, not init's: none gets out of sight.
@@ -58,7 +67,10 @@ def watch(work: Callable[[int], None], *, answers: int, deadline: float) -> int:
         work(reading)
         os._exit(0)
     os.close(reading)
-    code = _until_end(child, answers, writing, wake_out, deadline)
+    try:
+        code = _until_end(child, answers, writing, wake_out, deadline, on_line)
+    except ValueError:
+        code = EXIT_USAGE
     signal.set_wakeup_fd(-1)
     kill_descendants()
     return code
@@ -78,9 +90,17 @@ def _become_worker(watcher: int) -> None:
         os._exit(EXIT_ENDED)  # it died before the line above
 
 
-def _until_end(child: int, answers: int, writing: int, wake: socket.socket, deadline: float) -> int:
+def _until_end(
+    child: int,
+    answers: int,
+    writing: int,
+    wake: socket.socket,
+    deadline: float,
+    on_line: Callable[[bytes], float | None],
+) -> int:
     os.set_blocking(writing, False)
     pending = b""
+    unread: bytes | None = b""
     while True:
         left = deadline - time.monotonic()
         if left <= 0:
@@ -100,6 +120,17 @@ def _until_end(child: int, answers: int, writing: int, wake: socket.socket, dead
             if not data:
                 return EXIT_ENDED
             pending += data
+            while unread is not None:
+                line, newline, unread = (unread + data).partition(b"\n")
+                data = b""
+                if not newline:
+                    unread = line
+                    if len(unread) > _LINE_LIMIT_BYTES:
+                        raise ValueError("a line without end")
+                    break
+                given = on_line(line)
+                if given is not None:
+                    deadline, unread = given, None
         if writable:
             pending = _passed_on(writing, pending)
 

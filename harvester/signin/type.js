@@ -12,6 +12,8 @@
   if (!fit() || el.getRootNode().activeElement !== el) return false;
   if (el.select) el.select();
   else getSelection().selectAllChildren(el);
+  // A page that slept while it was typed hears of it only where something changes.
+  if (el.value === text) Document.prototype.execCommand.call(document, "delete");
   if (Document.prototype.execCommand.call(document, "insertText", false, text)) return true;
   const value = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(el), "value");
   if (!value) return false;

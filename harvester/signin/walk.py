@@ -11,33 +11,28 @@ import time
 from dataclasses import replace
 
 from harvester import redact
-from harvester.errors import (
-    CodeRejected,
-    HarvesterError,
-    NeedsHuman,
-    TimedOut,
-)
+from harvester.errors import CodeRejected, HarvesterError, NeedsHuman, TimedOut
 from harvester.profile import origin_of
 from harvester.signin.act import Hand, Secrets
 from harvester.signin.arrival import Arrival, Arrived
 from harvester.signin.browser import Browser, Moved
+from harvester.signin.by_passkey import STATE as USE_PASSKEY
+from harvester.signin.carried import Carried
 from harvester.signin.codes import CLOCK_TOLERANCE_S
-from harvester.signin.consents import Consents
+from harvester.signin.consents import Consents, not_given
 from harvester.signin.decide import Decision, Fill, Known, Press, Stop, decide, host_of
 from harvester.signin.dialogue import Job
 from harvester.signin.fields import Fields
+from harvester.signin.film import Film
 from harvester.signin.observe import View
 from harvester.signin.parent import Parent
 from harvester.signin.refusal import Answered, new_words, refused, said_by, unrecognised
+from harvester.signin.stillness import Stillness
 
 MAX_ACTIONS = 20
 MAX_WALK_S = 90.0
 # Looking costs about 5 ms of both processes; a person's page change takes 100 ms and more.
 _LOOK_EVERY_S = 0.02
-# What stops a sign-in, or latches it, must have stood still this long.
-_QUIET_S = 0.3
-# Trackers that hang, endless polls and progress bars never end: what can be seen counts then.
-_STILL_S = 5.0
 # A page that is still the same this long after an action, with nothing on its way, will stay so.
 _NO_REACTION_S = 10.0
 # The same button is pressed again in one document only when all has been still for a second.
@@ -70,6 +65,8 @@ class Walk:
         *,
         secrets: Secrets | None,
         consents: Consents,
+        carried: Carried,
+        film: Film,
     ) -> None:
         self._job = job
         self._browser = browser
@@ -77,6 +74,8 @@ class Walk:
         self._parent = parent
         self._secrets = secrets
         self._consents = consents
+        self._carried = carried
+        self._film = film
         self._hand = hand
         self._arrival = Arrival(job, browser, parent)
         self._answered = Answered()
@@ -85,10 +84,10 @@ class Walk:
         self._identity: str | None = None
         self._before: View | None = None
         self._last_key: tuple[str, ...] = ()
-        self._acted_at = 0.0
+        self._acted_at = self._asked_at = 0.0
         self._actions: list[tuple[str, ...]] = []
-        self._look = ""
-        self._changed_at = self._known_at = self._began_at = time.monotonic()
+        self._stillness = Stillness(self._traffic)
+        self._known_at = self._began_at = time.monotonic()
         self._told: tuple[str, str, str | None] = ("", "", None)
         self._approval_since: float | None = None
         self.let_in = False
@@ -107,7 +106,7 @@ class Walk:
             jar, everything = await self._arrival.jar()
             away = self._traffic.left_site
             since = time.monotonic() - self._began_at
-            still = view is not None and view.settled and self._quiet_s() > _RENEW_QUIET_S
+            still = view is not None and view.settled and self._stillness.quiet_s > _RENEW_QUIET_S
             done = away or since > _RENEW_LIMIT_S or (still and not self._traffic.in_flight)
             if jar and not away and (self._arrival.is_new(jar) or done):
                 self._tell("renew", self._arrival.host)
@@ -125,6 +124,8 @@ class Walk:
                 raise TimedOut(f"the sign-in was not through after {MAX_WALK_S:.0f} s", hint=_SLOW)
             self._raise_trouble()
             view = await self._browser.look()
+            # A sign count that no disk takes is no reason to stop: see ``Passkey.count_at``.
+            await self._carried.keep()
             self._notice(view)
             if view is not None:
                 arrived = await self._candidate(view)
@@ -141,20 +142,8 @@ class Walk:
             raise trouble
 
     def _notice(self, view: View | None) -> None:
-        look = "" if view is None else view.look
-        if look != self._look:
-            self._look = look
-            self._changed_at = time.monotonic()
-
-    def _quiet_s(self) -> float:
-        return time.monotonic() - self._changed_at
-
-    def _still(self, view: View) -> bool:
-        """Nothing moves, and nothing is on its way or it never comes."""
-        quiet_s = self._quiet_s()
-        if quiet_s >= _STILL_S:
-            return not self._traffic.navigating
-        return view.settled and quiet_s >= _QUIET_S and not self._traffic.in_flight
+        self._film.see(view)
+        self._stillness.notice(view)
 
     # -- success --------------------------------------------------------------------------------
 
@@ -162,9 +151,15 @@ class Walk:
         """Back on the site with other cookies than last time: ask whether they are a session."""
         if origin_of(view.main.url) != self._job.origin:
             return None
-        if not (self._traffic.left_site or self._hand.sent):
+        if not (self._traffic.left_site or self._hand.sent or self._carried.signed):
             return None  # nobody has been asked for a session yet
-        arrived = await self._arrival.proved(lambda: self._tell("candidate", host_of(view.main)))
+        reacted = self._before is not None and view.look != self._before.look
+        anew = reacted and self._acted_at > self._asked_at and self._stillness.still(view)
+        if anew:
+            self._asked_at = self._acted_at
+        arrived = await self._arrival.proved(
+            lambda: self._tell("candidate", host_of(view.main)), anew=anew
+        )
         if arrived is None:
             return None
         return replace(arrived, organization=self._organization, identity=self._identity)
@@ -175,11 +170,16 @@ class Walk:
         if self._traffic.navigating or view.main.ready == "loading":
             return
         if self._before is not None and view.look == self._before.look:
+            if self._unheard(view):
+                return
             answering = self._traffic.answering(self._acted_at)
             if time.monotonic() - self._acted_at > _NO_REACTION_S and not answering:
                 raise self._unrecognised(view, "does not react")
-            return
-        decision = decide(view, self._known())
+            # A second refusal in the words of the first changes nothing that is shown.
+            refused_again = self._answered.seen is self._before and view.alerts
+            if answering or not refused_again or not self._traffic.heard(self._acted_at):
+                return
+        decision = decide(view, self.known())
         action = decision.action
         host = host_of(view.frames[decision.frame])
         if decision.state != "unknown":
@@ -187,18 +187,21 @@ class Walk:
         if isinstance(action, Stop):
             if action.approval and self._waits_for_approval(host, action.number):
                 return
-            if self._still(view):
+            if self._stillness.still(view):
                 self._tell(decision.state, host)
                 if self._hand.sent:
                     self._hand.stage = "answered"
                     here = origin_of(view.main.url) == self._job.origin
                     self.let_in = here and decision.state == "choose_organization"
-                raise Asked(action.error) if action.asked else action.error
+                if not action.asked:
+                    raise action.error
+                raise self._carried.refused_by(view.frames[decision.frame]) or Asked(action.error)
         elif isinstance(action, Press | Fill):
-            await self._act(view, decision)
+            if decision.sure or self._stillness.still(view):
+                await self._act(view, decision)
         elif decision.state != "unknown":
             self._tell(decision.state, host)
-        elif not (view.settled or self._still(view)):
+        elif not (view.settled or self._stillness.still(view)):
             return
         elif time.monotonic() - max(self._known_at, self._acted_at) > _UNKNOWN_S:
             self._tell("unknown", host)
@@ -216,7 +219,7 @@ class Walk:
         self._tell("wait_for_approval", host, number)
         return True
 
-    def _known(self) -> Known:
+    def known(self) -> Known:
         job = self._job
         return Known(
             rung=job.rung,
@@ -229,12 +232,21 @@ class Walk:
             after_password=self._hand.sent,
             stay_signed_in=job.stay_signed_in,
             consent=job.consent,
+            passkey_domains=self._carried.domains,
         )
 
     async def _act(self, view: View, decision: Decision) -> None:
         frame = view.frames[decision.frame]
         action = decision.action
-        if isinstance(action, Fill):
+        key = (decision.state, origin_of(frame.url) or "", frame.path, _named(decision))
+        if decision.state == USE_PASSKEY:
+            refusal = self._carried.refusal(frame, key)
+            if refusal is not None:
+                if self._stillness.still(view) and not self._traffic.answering(self._acted_at):
+                    self._tell("refused", host_of(frame))
+                    raise refusal
+                return
+        elif isinstance(action, Fill):
             if self._answered.covers(origin_of(frame.url), action.fields):
                 self._same_step_again(view, decision, action.fields)
                 return
@@ -243,9 +255,8 @@ class Walk:
                 self._tell("wait_for_code", host_of(frame))
                 await asyncio.sleep(wait_s)
                 return
-        key = (decision.state, origin_of(frame.url) or "", frame.path, _named(decision))
         same_page = self._before is not None and self._before.documents == view.documents
-        calm = self._still(view) and self._quiet_s() >= _AGAIN_S
+        calm = self._stillness.still(view) and self._stillness.quiet_s >= _AGAIN_S
         if key == self._last_key and same_page and not calm:
             return
         try:
@@ -257,7 +268,7 @@ class Walk:
                 )
             )
             # Seen twice, a frame apart: a page that is still building is not acted on.
-            again = decide(held, self._known())
+            again = decide(held, self.known())
             if (again.state, again.frame) != (decision.state, decision.frame):
                 return
             if type(again.action) is not type(decision.action):
@@ -266,14 +277,18 @@ class Walk:
             self._tell(decision.state, host_of(frame))
             self._before, self._last_key = held, key
             self._acted_at = time.monotonic()
+            self._film.act(decision.state, held, frame, type(again.action).__name__.lower())
             if isinstance(again.action, Press):
                 self._choose(again, origin_of(frame.url) or "", host_of(frame))
-                await self._hand.press(grip, again.action.control)
+                assert isinstance(action, Press)  # noqa: S101  compared above
+                await self._hand.press(grip, again.action.control, action.control)
             elif isinstance(again.action, Fill):
                 await self._hand.fill(grip, again.action.fields)
                 self._answered.add(origin_of(frame.url), again.action.fields, held)
                 if again.action.fields.user or again.action.fields.told:
                     self._identity = self._job.username
+            if decision.state == USE_PASSKEY:
+                self._carried.asked[key] += 1
         except Moved:
             self._before = None
 
@@ -293,16 +308,24 @@ class Walk:
             self._identity = self._job.username
         elif decision.state == "consent":
             answer = self._consents.answer(origin, self._traffic.asked)
-            person = NeedsHuman(
-                f"{host} asks for a consent that was not given before",
-                hint=f"read it and answer it at {host} in your own browser, "
-                "then run: harvester unlock",
-            )
+            person = not_given(host)
             if answer == "first_time" and self._job.rung != "scripted":
                 raise Asked(person)
             if answer == "ask_a_person":
                 raise person
             self._consents.agree(origin, self._traffic.asked)
+
+    def _unheard(self, view: View) -> bool:
+        """Whether the page was still waking up and did not hear us: then it is done once more."""
+        same = self._before is not None and self._before.documents == view.documents
+        if not same or not self._stillness.still(view):
+            return False
+        if not self._traffic.missed(self._last_key, self._acted_at):
+            return False
+        self._answered.forget_latest()
+        self._hand.unheard()
+        self._before, self._last_key = None, ()
+        return True
 
     # -- refusals -------------------------------------------------------------------------------
 
@@ -310,7 +333,7 @@ class Walk:
         """Our answer was sent, and the same is asked again: that is how pages say no."""
         frame = view.frames[decision.frame]
         fresh = new_words(self._answered.shown, frame)
-        if not self._still(view):
+        if not self._stillness.still(view) or self._unheard(view):
             return
         same = self._answered.documents == view.documents
         if same and self._traffic.answering(self._acted_at):
@@ -333,6 +356,9 @@ class Walk:
         raise error
 
     def _unrecognised(self, view: View, what: str) -> HarvesterError:
+        passkey = self._carried.refusal(view.main, self._last_key)
+        if passkey is not None:
+            return passkey
         if self._arrival.candidates and origin_of(view.main.url) == self._job.origin:
             what += " and the site does not accept the cookies it gave"
         return unrecognised(view, what)
@@ -341,6 +367,7 @@ class Walk:
         host = redact.scrub(host, self._secrets.all() if self._secrets else ())
         if (state, host, number) != self._told:
             self._told = (state, host, number)
+            self._film.note(state)
             self._parent.step(state, host, number)
 
 

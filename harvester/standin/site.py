@@ -206,8 +206,9 @@ class Site:
         ):
             return visit.see("/login?error=code")
         organizations = self._world.organizations()
-        if len(organizations) == 1:
-            return self._signed_in(visit, organizations[0], silent=grant.silent)
+        last = self._world.organization(self._world.switches.lands_in)
+        if last is not None or len(organizations) == 1:
+            return self._signed_in(visit, last or organizations[0], silent=grant.silent)
         token = secrets.token_urlsafe(24)
         ends_at = self._world.clock.now() + INTERMEDIATE_S
         self._world.intermediate[token] = replace(grant, ends_at=ends_at)

@@ -74,6 +74,14 @@ class Switches:
     cookie_before_sign_in: bool = _switch(
         False, "everyone gets a cookie with the opaque session's name that opens nothing"
     )
+    lands_in: str = _switch(
+        "",
+        "the organisation that a sign-in ends in without asking, as if it was used last",
+        "",
+        "acme",
+        "globex",
+        "initech",
+    )
     # the site's API
     alive_without_cookie: bool = _switch(False, "the API answers everyone as if signed in")
     denies_with: str = _switch(

@@ -6,6 +6,7 @@
         session                   the record in use; likewise identity-state, ledger, totp-step, ...
         session.previous          the one before it
         session.bad-TIME          one that was damaged, kept for a person; three at most
+        evidence-NUMBER           the last failed sign-ins (shelf.py)
         seen                      the last generation written of each purpose (not secret)
       locks/                      profile.NAME.lock, daemon.lock
       run/                        for the socket, where the system has no better place
@@ -32,6 +33,7 @@ from harvester.vault.durable import PREVIOUS, Disk
 from harvester.vault.generations import Generations
 from harvester.vault.lock import Lock
 from harvester.vault.seal import MAX_RECORD_BYTES, PURPOSES, Purpose, Seal
+from harvester.vault.shelf import Shelf
 
 __all__ = ["DirectoryStore", "Lock", "Stored", "prepare"]
 
@@ -216,6 +218,11 @@ class DirectoryStore:
                 if self._disk.set_aside(directory, name, aside, stamp):
                     moved.append(aside)
         return moved
+
+    def evidence(self, profile: str) -> Shelf:
+        """What is kept of failed sign-ins."""
+        directory = self._directory(profile)
+        return Shelf(self._disk, self._opener(), directory, profile=profile, purpose="evidence")
 
     # Locks
 

@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import os
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -59,17 +59,22 @@ class KeyRing:
 
 
 def load(
-    source: SecretSource | None, store: Path, *, may_create: bool
+    source: SecretSource | None,
+    store: Path,
+    *,
+    may_create: bool,
+    environ: Mapping[str, str] | None = None,
 ) -> tuple[KeyRing, list[str]]:
     """The keys, and warnings for a person.
 
     ``source`` None means the file ``key`` in the store's directory.  ``may_create`` says that the
-    store holds no record at all: only then is a missing key file made.
+    store holds no record at all: only then is a missing key file made.  ``environ`` is for a
+    command that prints the key, ours by default.
     Raises ConfigInvalid or ConfigUnsafe for a given key that is none, KeyWrong where the store's
     own key is missing or no key, StoreUnsafe for its owner, mode or kind.
     """
     if source is not None:
-        text = read_secret(source, key=True)
+        text = read_secret(source, key=True, environ=environ)
         return KeyRing(_decoded(text, source.name, source.where())), []
     return _of_the_store(store, may_create=may_create)
 

@@ -9,6 +9,7 @@ from harvester.errors import Bug
 from harvester.vault.directory import Stored
 from harvester.vault.lock import Lock
 from harvester.vault.seal import Purpose
+from harvester.vault.shelf import NoShelf
 
 
 class NoStore:
@@ -37,6 +38,9 @@ class NoStore:
 
     def set_aside(self, profile: str, purpose: Purpose) -> list[str]:
         return []
+
+    def evidence(self, profile: str) -> NoShelf:
+        return NoShelf()
 
     def lock(self, profile: str) -> Lock:
         raise Bug("something was locked where nothing is kept")

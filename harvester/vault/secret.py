@@ -27,11 +27,16 @@ _LOOK_EVERY_S = 0.05
 
 
 def read_secret(
-    source: SecretSource, *, key: bool = False, limit_s: float = COMMAND_LIMIT_S
+    source: SecretSource,
+    *,
+    key: bool = False,
+    limit_s: float = COMMAND_LIMIT_S,
+    environ: Mapping[str, str] | None = None,
 ) -> str:
     """The first line of the secret, without its line end.  Blocks, for a command up to 30 s.
 
-    ``key`` asks of a file what is asked of key files (nobody else may read it).
+    ``key`` asks of a file what is asked of key files (nobody else may read it).  A command gets
+    ``environ``, ours by default, without what belongs to harvester.
     Raises ConfigInvalid or ConfigUnsafe; never with a part of the secret in it.
     """
     if source.kind == "value":
@@ -39,7 +44,7 @@ def read_secret(
     elif source.kind == "file":
         data = _from_file(source, key=key)
     else:
-        data = _from_command(source, limit_s)
+        data = _from_command(source, limit_s, os.environ if environ is None else environ)
     return _first_line(data, source)
 
 
@@ -66,7 +71,7 @@ def _from_file(source: SecretSource, *, key: bool) -> bytes:
         raise _invalid(source, "is not there") from None
 
 
-def _from_command(source: SecretSource, limit_s: float) -> bytes:
+def _from_command(source: SecretSource, limit_s: float, environ: Mapping[str, str]) -> bytes:
     if not source.argv:
         raise ConfigInvalid(f"{source.name} names no program", hint="set it to a command")
     try:
@@ -75,7 +80,7 @@ def _from_command(source: SecretSource, limit_s: float) -> bytes:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,  # it may say what it should not
-            env=command_environment(os.environ),
+            env=command_environment(environ),
             start_new_session=True,  # so that it can be killed with all its children
         )
     except FileNotFoundError:

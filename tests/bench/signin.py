@@ -18,8 +18,9 @@ import tempfile
 from itertools import count
 from pathlib import Path
 
-from harvester.signin.find import find_browser
 from pairs import Paired
+
+from harvester.signin.find import find_browser
 from runs import Home
 from standin import StandInProcess
 

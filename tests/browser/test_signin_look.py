@@ -23,8 +23,10 @@ FORM = """<form><label>User <input name=u autocomplete=username></label>
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    opened = Browser(Traffic("http://knoq.localhost"))
-    await opened.launch(find_browser(None), BrowserChoice(), [])
+    opened = Browser()
+    await opened.start()
+    await opened.launch(find_browser(None), BrowserChoice())
+    await opened.open([], Traffic("http://knoq.localhost"))
     yield opened
     assert opened._driver is not None
     await opened._context.close()

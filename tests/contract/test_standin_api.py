@@ -151,6 +151,17 @@ def test_an_organisation_with_its_own_sign_in_gives_an_intermediate_token(
     assert api(ada, world).json()["organization"] == "acme"
 
 
+def test_a_sign_in_can_end_in_the_organisation_that_was_used_last(world: StandInProcess) -> None:
+    world.set(organizations="acme,globex", lands_in="globex")
+    person = Walker()
+    page = sign_in(person, world)
+    assert page.path == "/app", "nobody was asked"
+    assert api(person, world).json()["organization"] == "globex"
+    world.set(lands_in="initech")
+    other = Walker()
+    assert sign_in(other, world).path == "/auth/organizations", "not one of the user's own"
+
+
 @pytest.mark.parametrize(("how", "status"), [("403", 403), ("404", 404), ("page", 200)])
 def test_a_site_can_say_no_in_other_ways(world: StandInProcess, how: str, status: int) -> None:
     world.set(denies_with=how)

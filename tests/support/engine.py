@@ -8,6 +8,9 @@ asked of it.
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +29,7 @@ from harvester.vault.directory import DirectoryStore, prepare
 from harvester.vault.keys import KeyRing, MasterKey
 from harvester.vault.seal import Seal
 from harvester.verdict import Answer, Verdict
+from jars import jwt
 
 KEY = bytes(range(32))
 ORIGIN = "https://knoq.one"
@@ -62,6 +66,8 @@ class World:
     answer: Answer | None = None
     stops_with: HarvesterError | None = None
     stop_stage: str = "before_submit"
+    evidence: str | None = None
+    """What a signer that stops has sealed of it."""
     live: set[str] = field(default_factory=set)
     issued: int = 0
     probes: int = 0
@@ -72,16 +78,25 @@ class World:
     began: asyncio.Event = field(default_factory=asyncio.Event)
     rolls: Cookie | None = None
     silent_after: int | None = None
+    lands_in: str | None = None
+    """The organisation that a session is of, told by a JWT beside it; None: nothing tells."""
+    email: str = "ada@acme.example"
+    switches: list[dict[str, str]] = field(default_factory=list)
+    switch_answer: Answer | None = None
 
     def issue(self) -> tuple[Cookie, ...]:
         self.issued += 1
         value = f"session-{self.issued}-{'x' * 20}"
         self.live.add(value)
         ends = None if self.life_s is None else self.clock.wall_s() + self.life_s
-        return (
+        made = (
             Cookie("sid", value, "knoq.one", expires_at=ends, http_only=True),
             Cookie("theme", "dark", "knoq.one"),
         )
+        if self.lands_in is None:
+            return made
+        claims = jwt(email=self.email, org=self.lands_in)
+        return (*made, Cookie("sid_jwt", claims, "knoq.one", expires_at=ends))
 
     # the site, as staging.Client asks it
 
@@ -95,9 +110,23 @@ class World:
     async def get(self, path: str, cookies: tuple[Cookie, ...]) -> Answer:
         return self._answer(cookies)
 
-    async def post(self, path: str, cookies: tuple[Cookie, ...]) -> Answer:
+    async def post(self, path: str, cookies: tuple[Cookie, ...], body: bytes) -> Answer:
+        if path == "/switch":
+            return self._switch(cookies, json.loads(body))
         self.live.clear()
         return Answer(200)
+
+    def _switch(self, cookies: tuple[Cookie, ...], body: dict[str, str]) -> Answer:
+        """A new session of the organisation that is asked for, the old one dead."""
+        self.switches.append(body)
+        if self.switch_answer is not None:
+            return self.switch_answer
+        old = {cookie.value for cookie in cookies} & self.live
+        if not old:
+            return Answer(401, words="session expired")
+        self.live -= old
+        self.lands_in = body["organizationId"]
+        return Answer(200, set_cookies=self.issue())
 
     def _answer(self, cookies: tuple[Cookie, ...]) -> Answer:
         if self.down:
@@ -114,13 +143,17 @@ class World:
 
     # the signer, as climb.Climber runs it
 
+    @asynccontextmanager
+    async def prepared(self, browser: BrowserChoice | None) -> AsyncIterator[World]:
+        yield self
+
     async def run(self, job: Job, overseer: Overseer) -> SignedIn | Stopped:
         self.sign_ins.append(job.rung)
         self.began.set()
         if self.gate is not None:
             await self.gate.wait()
         if self.stops_with is not None:
-            return Stopped(self.stops_with, self.stop_stage)
+            return Stopped(self.stops_with, self.stop_stage, evidence=self.evidence)
         if job.rung == "silent" and not self.remembers:
             return Stopped(NeedsHuman("it asks"), asked=True)
         fingerprint = None
@@ -158,7 +191,14 @@ class World:
 def profile(**changes: object) -> Profile:
     fields: dict[str, object] = {
         "name": "default",
-        "site": Site(ORIGIN, ORIGIN, "/api", sign_out_path="/logout"),
+        "site": Site(
+            ORIGIN,
+            ORIGIN,
+            "/api",
+            sign_out_path="/logout",
+            switch_org_path="/switch",
+            switch_org_body='{"organizationId": "$organization"}',
+        ),
         "identity_origins": ("https://login.acme.example",),
         "username": "ada",
         "password": SecretSource("value", "HARVESTER_PASSWORD", value="right"),

@@ -66,6 +66,11 @@ class FakeKeeper:
     async def refresh(self, *, hard: bool, wait_s: float) -> Served:
         return await self._serve("refresh", hard=hard, wait_s=wait_s)
 
+    async def take_in(
+        self, cookies: tuple[Cookie, ...], *, user_agent: str, wait_s: float
+    ) -> Served:
+        return await self._serve("take_in", cookies=cookies, user_agent=user_agent, wait_s=wait_s)
+
     async def logout(self) -> Mapping[str, Any]:
         await self._serve("logout")
         return {"signed_out": True}

@@ -64,14 +64,29 @@ class FakeOnce:
     async def login(self, name: str) -> Any:
         return self._done("login", name)
 
+    async def login_in_person(self, name: str, *, plain: bool) -> Any:
+        return self._done("login_in_person", name, plain)
+
     async def refresh(self, name: str, *, hard: bool) -> Any:
         return self._done("refresh", name, hard)
+
+    async def bring(self, name: str, cookies: tuple[Cookie, ...], *, user_agent: str) -> Any:
+        return self._done("bring", name, cookies, user_agent)
 
     async def logout(self, name: str) -> Any:
         return self._done("logout", name)
 
     async def unlock(self, name: str, *, force: bool) -> Any:
         return self._done("unlock", name, force)
+
+    async def enroll(self, name: str, passkey_name: str) -> Any:
+        return self._done("enroll", name, passkey_name)
+
+    async def passkeys(self, name: str) -> Any:
+        return self._done("passkeys", name)
+
+    async def remove_passkey(self, name: str, passkey_name: str) -> Any:
+        return self._done("remove_passkey", name, passkey_name)
 
     async def status(self) -> Any:
         return self._done("status")

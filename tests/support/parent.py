@@ -56,6 +56,7 @@ class Outcome:
     steps: list[str] = field(default_factory=list)
     submits: list[dict[str, Any]] = field(default_factory=list)
     codes: list[int] = field(default_factory=list)
+    passkeys: list[str] = field(default_factory=list)
     candidates: int = 0
     raw: bytes = b""
     stderr: bytes = b""
@@ -108,6 +109,7 @@ class Spawned:
         refuse: HarvesterError | None = None,
         on_step: Callable[[str], None] = lambda state: None,
         verdict: str | None = None,
+        ask: Callable[[Job, tuple[Cookie, ...]], str] | None = None,
     ) -> Outcome:
         outcome = Outcome()
         while (told := self.hear()) is not None:
@@ -124,10 +126,13 @@ class Spawned:
                 if refuse is not None:
                     answer["error"] = refuse.as_dict()
                 self.say(json.dumps(answer) + "\n")
+            elif told.get("ask") == "passkeys":
+                outcome.passkeys.append(told["sealed"])
+                self.say(json.dumps({"granted": True}) + "\n")
             elif told.get("ask") == "candidate":
                 outcome.candidates += 1
                 jar = tuple(Cookie.from_dict(one) for one in told["cookies"])
-                said = verdict or probe(self.job, jar)
+                said = verdict or (ask or probe)(self.job, jar)
                 self.say(json.dumps({"verdict": said}) + "\n")
             else:
                 outcome.result = told
@@ -167,7 +172,10 @@ def probe(job: Job, jar: tuple[Cookie, ...]) -> str:
         return "unreachable"
     finally:
         link.close()
-    return {200: "alive", 401: "denied"}.get(status, "unreachable")
+    if status == 200:
+        return "alive"
+    # To nobody, programs answer with a refusal, with their sign-in page, or with nothing at all.
+    return "denied" if status in (302, 303, 401, 403, 404) else "unreachable"
 
 
 def sign_in(standin: StandInProcess, **changes: Any) -> Outcome:

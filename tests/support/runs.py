@@ -46,7 +46,7 @@ class Home:
             "TMPDIR": str(place / "tmp"),
             **env,
         }
-        (place / "tmp").mkdir(mode=0o700)
+        (place / "tmp").mkdir(mode=0o700, parents=True)
         (place / "config.toml").touch(mode=0o600)
 
     def environ(self) -> dict[str, str]:

@@ -46,6 +46,15 @@ def path(facts: Facts) -> list[str]:
         (replace(FULL, why="asked"), ["touch", "renew", "silent", "enough"]),
         (replace(FULL, why="asked", remembers=False), ["touch", "renew", "enough"]),
         (replace(FULL, why="none", username=False), ["silent", "needs_human"]),
+        (
+            replace(FULL, why="none", remembers=False, passkey=True, password=False),
+            ["silent", "needs_human"],
+        ),
+        (
+            Facts(why="none", ledger=Ledger(), settings="s", passkey=True),
+            ["silent", "needs_human"],
+        ),
+        (replace(FULL, why="none", passkey=True), ["silent", "scripted", "needs_human"]),
     ],
 )
 def test_rungs_are_taken_in_order_and_skipped_where_they_cannot_work(facts, rungs):

@@ -22,18 +22,19 @@ PACKAGE = ROOT / "harvester"
 FLOORS = {
     "words": (
         "harvester", "errors", "session", "profile", "wire", "redact", "clock", "paths", "knoq",
-        "signin.dialogue",
+        "passkeys", "evidence", "signin.dialogue",
     ),
     "rules": (
         "attempts", "bucket", "digests", "ledger_form", "rest",
-        "ladder", "ledger", "lifetime", "discovery", "verdict", "setcookie", "whose",
+        "ladder", "ledger", "lifetime", "discovery", "verdict", "setcookie", "whose", "pasted",
     ),
     "tools": (
-        "settings", "probe", "metrics", "timer", "log", "process", "vault", "signin",
+        "settings", "probe", "metrics", "timer", "log", "process", "spawn", "vault", "signin",
     ),
     "engine": (
-        "climb", "flight", "held", "keeper", "locking", "overseer", "records", "reports", "settle",
-        "sign_ins", "signer", "staging", "standing", "status", "witness",
+        "by_hand", "climb", "flight", "held", "keeper", "locking", "overseer", "records", "reports",
+        "settle", "sign_ins", "signer", "staging", "standing", "status", "switching", "wallet",
+        "witness",
     ),
     "outlets": ("outlets",),
     "assembly": ("assembly", "daemon", "oneshot"),

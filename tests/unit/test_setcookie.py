@@ -60,6 +60,28 @@ def test_a_jar_takes_new_values_and_ignores_emptied_and_expired_ones():
 
 
 @pytest.mark.parametrize(
+    ("host", "domain", "path", "replaced"),
+    [
+        ("knoq.one", ".knoq.one", "/", True),
+        ("app.knoq.one", ".knoq.one", "/", True),
+        ("knoq.one", ".app.knoq.one", "/", False),
+        ("otherknoq.one", ".knoq.one", "/", False),
+        ("knoq.one", ".knoq.one", "/auth", False),
+        (".knoq.one", "knoq.one", "/", False),
+    ],
+)
+def test_a_cookie_of_the_whole_domain_takes_the_place_of_the_hosts_own(
+    host, domain, path, replaced
+):
+    # A pasted header does not say which it was; with both, the old value would be sent first.
+    jar = (Cookie("sid", "old", host), Cookie("theme", "dark", host))
+    after = take_in(jar, [Cookie("sid", "new", domain, path)], now_s=NOW)
+    values = [one.value for one in after if one.name == "sid"]
+    assert values == (["new"] if replaced else ["old", "new"])
+    assert len(after) == len(values) + 1
+
+
+@pytest.mark.parametrize(
     ("domain", "host", "path", "goes"),
     [
         ("knoq.one", "knoq.one", "/", True),

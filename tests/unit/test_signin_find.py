@@ -27,7 +27,7 @@ def program(path: Path, text: str = "#!/bin/sh\n") -> Path:
 def build(root: Path, name: str, executable: str) -> Path:
     import json
 
-    package = find._driver_package()
+    package = find.driver_package()
     assert package is not None
     listed = json.loads((package / "browsers.json").read_text())["browsers"]
     revision = next(one["revision"] for one in listed if one["name"] == name)
@@ -90,3 +90,29 @@ def test_searching_imports_no_playwright() -> None:
         "assert not [m for m in sys.modules if m.startswith('playwright')]"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_person_gets_his_own_browser_and_never_a_shell(tmp_path: Path) -> None:
+    program(tmp_path / "bin" / "chromium-headless-shell")
+    mine = program(tmp_path / "bin" / "chromium")
+    builds = tmp_path / "builds"
+    build(builds, "chromium-headless-shell", "headless_shell")
+    bundled = build(builds, "chromium", "chrome")
+    environ = {"PATH": str(tmp_path / "bin"), "PLAYWRIGHT_BROWSERS_PATH": str(builds)}
+    assert find.find_browser(None, environ, windows=True).path == str(mine)
+    shell = str(tmp_path / "bin" / "chromium-headless-shell")
+    assert find.find_browser(shell, environ, windows=True).path == str(mine)
+    mine.unlink()
+    assert find.find_browser(None, environ, windows=True).path == str(bundled)
+
+
+def test_a_shell_alone_shows_no_window_and_what_does_is_named(tmp_path: Path) -> None:
+    program(tmp_path / "bin" / "chromium-headless-shell")
+    with pytest.raises(BrowserMissing) as caught:
+        find.find_browser(None, {"PATH": str(tmp_path / "bin")}, windows=True)
+    assert "Chromium" in caught.value.hint and "HARVESTER_BROWSER" in caught.value.hint
+
+
+def test_a_given_browser_gets_the_windows_too(tmp_path: Path) -> None:
+    given = program(tmp_path / "my-browser")
+    assert find.find_browser(str(given), {}, windows=True).path == str(given)

@@ -74,3 +74,9 @@ def test_plain_http_is_for_loopback_only() -> None:
 
 def test_a_form_that_answers_to_a_script_has_no_target_to_object_to() -> None:
     assert objection(replace(GOOD, targets=("javascript:void(0)",)), "password", RULES) is None
+
+
+def test_a_password_goes_into_no_field_that_shows_it_whatever_somebody_called_it() -> None:
+    shows = replace(GOOD, shows=True)
+    assert objection(shows, "password", RULES) is not None
+    assert objection(shows, "code", RULES) is None, "codes stand in text fields everywhere"
