@@ -114,14 +114,19 @@ def _fast_token(asked: Mapping[str, str], environ: Mapping[str, str]) -> int:
         if "min_valid" in asked:
             min_valid_s = _seconds(asked["min_valid"])
         profile = asked.get("profile") or environ.get("HARVESTER_PROFILE") or "default"
-        client = Client(asked.get("socket"), environ=environ)
-        text, warnings = client.token(
-            profile,
-            min_valid_s=min_valid_s,
-            form="json" if as_json else asked.get("format", "cookie"),
-            origin=_named_origin(profile, asked.get("origin"), environ),
-            wait_s=TOKEN_WAIT_S,
-        )
+        with contextlib.ExitStack() as shown:
+            client = Client(
+                asked.get("socket"),
+                environ=environ,
+                on_wait=None if "quiet" in asked else lambda: _follow(shown, asked, profile),
+            )
+            text, warnings = client.token(
+                profile,
+                min_valid_s=min_valid_s,
+                form="json" if as_json else asked.get("format", "cookie"),
+                origin=_named_origin(profile, asked.get("origin"), environ),
+                wait_s=TOKEN_WAIT_S,
+            )
     except NoDaemon:
         raise
     except HarvesterError as error:
@@ -129,6 +134,14 @@ def _fast_token(asked: Mapping[str, str], environ: Mapping[str, str]) -> int:
     if warnings and "quiet" not in asked:
         warn(warnings)
     return put(text)
+
+
+def _follow(shown: contextlib.ExitStack, asked: Mapping[str, str], profile: str) -> None:
+    """The daemon signs in meanwhile: its steps are shown, a number to compare among them."""
+    from harvester.cli.following import Following
+    from harvester.cli.progress import Progress
+
+    shown.enter_context(Following(Client(asked.get("socket")), profile, Progress(quiet=False)))
 
 
 def _seconds(text: str) -> float:

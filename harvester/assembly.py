@@ -9,9 +9,10 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harvester import __version__
+from harvester.asking import Asking
 from harvester.climb import Climber
 from harvester.clock import Clock, SystemClock, rfc3339
 from harvester.errors import UnknownProfile
@@ -20,7 +21,6 @@ from harvester.keeper import Keeper
 from harvester.log import event
 from harvester.outlets.files import Files
 from harvester.overseer import Step
-from harvester.probe import SiteClient
 from harvester.profile import Profile, SecretSource
 from harvester.records import Records, Store
 from harvester.session import Served
@@ -33,6 +33,9 @@ from harvester.vault import keys
 from harvester.vault.directory import DirectoryStore, prepare
 from harvester.vault.nothing import NoStore
 from harvester.vault.seal import Seal
+
+if TYPE_CHECKING:
+    from harvester.probe import SiteClient
 
 
 def nobody_watches(profile: str, step: Step) -> None:
@@ -60,7 +63,7 @@ class House:
         self._on_step = on_step
         self._started_at = self._clock.wall_s()
         self._signer = Signer()
-        self._clients: list[SiteClient] = []
+        self._clients: list[Asking] = []
         self._keepers: dict[str, Keeper] = {}
         self._files: list[Files] = []
         self._steps: dict[str, Step] = {}
@@ -124,14 +127,20 @@ class House:
             },
         )
 
-    def _build(self, profile: Profile, store: Store, key: SecretSource) -> Keeper:
+    def _way_to(self, profile: Profile) -> SiteClient:
+        from harvester.probe import SiteClient  # late: see asking.py
+
         process = self._settings.process
-        client = SiteClient(
+        return SiteClient(
             profile.site,
             clock=self._clock,
             https_proxy=process.https_proxy,
             ca_file=process.ca_file,
         )
+
+    def _build(self, profile: Profile, store: Store, key: SecretSource) -> Keeper:
+        process = self._settings.process
+        client = Asking(lambda: self._way_to(profile))
         self._clients.append(client)
         records = Records(store, profile.name, self._clock)
         staging = Staging(profile, client, self._clock)

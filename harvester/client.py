@@ -10,10 +10,11 @@ from __future__ import annotations
 import errno
 import json
 import os
+import select
 import socket
 import struct
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -33,6 +34,8 @@ from harvester.paths import socket_candidates
 _CONNECT_S = 2.0
 # The daemon answers at `wait_s` at the latest; the rest is for a loaded machine.
 _GRACE_S = 10.0
+# An answer from memory is there in milliseconds; after this long somebody wonders what goes on.
+_PATIENCE_S = 0.7
 # The largest answer is the status of some hundred profiles.
 _ANSWER_LIMIT_BYTES = 8 * 1024 * 1024
 DEFAULT_WAIT_S = 60.0
@@ -59,8 +62,9 @@ class Answer:
 class Client:
     """The daemon of this user.  Every call is a connection of its own, and safe in any thread.
 
-    ``explicit`` is a socket that a flag named.  All calls raise the error that the daemon told
-    (a ``HarvesterError``), NoDaemon when nobody listens, TimedOut when no answer came.
+    ``explicit`` is a socket that a flag named; ``on_wait`` is called once in each request whose
+    answer does not come at once.  All calls raise the error that the daemon told (a
+    ``HarvesterError``), NoDaemon when nobody listens, TimedOut when no answer came.
     """
 
     def __init__(
@@ -69,8 +73,10 @@ class Client:
         *,
         store: Path | None = None,
         environ: Mapping[str, str] | None = None,
+        on_wait: Callable[[], None] | None = None,
     ) -> None:
         environ = os.environ if environ is None else environ
+        self._on_wait = on_wait
         self._named = bool(explicit or environ.get("HARVESTER_SOCKET"))
         self._paths = socket_candidates(explicit, store, environ)
         self.path: Path | None = None
@@ -206,7 +212,7 @@ class Client:
         if data:
             head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n"
         with self._connected() as connection:
-            raw = _exchange(connection, head.encode() + b"\r\n" + data, ends_at)
+            raw = _exchange(connection, head.encode() + b"\r\n" + data, ends_at, self._on_wait)
         answer = _parsed(raw)
         if answer.status >= 400:
             raise _told(answer)
@@ -260,10 +266,17 @@ def _check_peer(connection: socket.socket, path: Path) -> None:
     )
 
 
-def _exchange(connection: socket.socket, request: bytes, ends_at: float) -> bytes:
+def _exchange(
+    connection: socket.socket,
+    request: bytes,
+    ends_at: float,
+    on_wait: Callable[[], None] | None,
+) -> bytes:
     received = bytearray()
     try:
         connection.sendall(request)
+        if on_wait is not None and not select.select([connection], [], [], _PATIENCE_S)[0]:
+            on_wait()
         while len(received) <= _ANSWER_LIMIT_BYTES:
             left_s = ends_at - time.monotonic()
             if left_s <= 0:

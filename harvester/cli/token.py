@@ -68,11 +68,12 @@ def command(call: Call, min_valid: float, form: str, output: str | None, no_sign
 def _from_daemon(
     call: Call, name: str, min_valid_s: float, form: str, *, sign_in: bool
 ) -> tuple[str, list[str]]:
-    return call.client().token(
-        name,
-        min_valid_s=min_valid_s,
-        form=form,
-        origin=call.named_origin(),
-        wait_s=TOKEN_WAIT_S,
-        sign_in=sign_in,
-    )
+    with call.following(""):
+        return call.client().token(
+            name,
+            min_valid_s=min_valid_s,
+            form=form,
+            origin=call.named_origin(),
+            wait_s=TOKEN_WAIT_S,
+            sign_in=sign_in,
+        )

@@ -59,12 +59,6 @@ class Hand:
         self.last_step = job.totp_last_step
         self._after_password = False
         self._secret_at = 0.0
-        self._granted: str | None = None
-        self._unused_grant: str | None = None
-
-    def unheard(self) -> None:
-        """What was typed last never left the page: it may be typed there again as the same."""
-        self._unused_grant = self._granted
 
     def typed(self) -> tuple[str, ...]:
         """The secrets that were typed, or may have been: of codes the last two."""
@@ -176,9 +170,8 @@ class Hand:
             raise NotConfigured("no password is configured", hint="set HARVESTER_PASSWORD")
         await self._check(grip, fields, control, "password")
         origin = origin_of(grip.chain[0]) or ""
-        if self._unused_grant != origin:
-            _refuse(await self._parent.may_submit(secrets.fingerprint, origin))
-        self._granted, self._unused_grant = origin, None
+        # Also where the page did not seem to hear the last one: it may be sending it yet.
+        _refuse(await self._parent.may_submit(secrets.fingerprint, origin))
         await self._browser.camera.still()
         # Asking took time: the page may be another one by now.
         await self._check(grip, fields, control, "password")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from harvester.errors import SiteDown
+from harvester.errors import HarvesterError, SiteDown
 from harvester.session import Cookie
 from harvester.signin.browser import Browser
 from harvester.signin.dialogue import Job
@@ -20,6 +20,14 @@ from harvester.signin.parent import Parent
 
 # A site whose cookies change with every look would have us ask for ever.
 _MAX_CANDIDATES = 10
+
+
+class Asked(Exception):
+    """This rung may type nothing, and the page wants something typed."""
+
+    def __init__(self, error: HarvesterError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 @dataclass(frozen=True, slots=True)

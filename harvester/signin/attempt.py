@@ -24,6 +24,7 @@ from harvester.errors import (
     TimedOut,
 )
 from harvester.signin.act import Hand, Secrets
+from harvester.signin.arrival import Asked
 from harvester.signin.carried import Carried
 from harvester.signin.codes import read_seed
 from harvester.signin.dialogue import Job, SignedIn, Stage, Stopped
@@ -33,10 +34,11 @@ from harvester.signin.inperson import InPerson
 from harvester.signin.jar import as_stored
 from harvester.signin.parent import Parent, ParentGone
 from harvester.signin.remembered import Remembered
+from harvester.signin.renewal import renew
 from harvester.signin.start import Start
 from harvester.signin.taught import Taught
 from harvester.signin.traffic import Traffic
-from harvester.signin.walk import Asked, Walk
+from harvester.signin.walk import Walk
 from harvester.vault import keys
 from harvester.vault.seal import Seal
 from harvester.vault.secret import read_secret
@@ -160,15 +162,15 @@ class Attempt:
     ) -> SignedIn | Stopped:
         job = self._job
         seed = read_seed(totp, "HARVESTER_TOTP_SECRET") if totp else None
-        renew = job.rung == "renew"
-        cookies = [as_stored(one) for one in job.jar] if renew else remembered.cookies
+        renewing = job.rung == "renew"
+        cookies = [as_stored(one) for one in job.jar] if renewing else remembered.cookies
         secrets = None
         if password is not None:
             secrets = Secrets(password, self._fingerprint or "", seed, totp or "")
             self._secret = secrets.all()
         browser = await self._start.browser(job.browser)
         browser.taught = Taught(job.pages)
-        origins = () if renew else remembered.origins
+        origins = () if renewing else remembered.origins
         await browser.open(cookies, self._traffic, origins, carried.authenticator)
         hand = Hand(job, browser, self._parent, secrets)
         film = Film(job, browser, hand)
@@ -184,7 +186,8 @@ class Attempt:
         )
         self._evidence = lambda error: film.sealed(error, walk.known(), self._seal)
         try:
-            arrived = await (walk.renew() if renew else walk.sign_in())
+            way = renew(job, browser, self._parent) if renewing else walk.sign_in()
+            arrived = await way
         except Asked as asked:
             return self._stopped(asked.error, asked=True)
         except HarvesterError as error:
@@ -198,7 +201,7 @@ class Attempt:
         return SignedIn(
             cookies=arrived.jar,
             user_agent=self._traffic.user_agent,
-            identity_state=None if renew else remembered.sealed(arrived.everything),
+            identity_state=None if renewing else remembered.sealed(arrived.everything),
             identity=arrived.identity,
             organization=arrived.organization,
             secrets_sent=hand.sent,

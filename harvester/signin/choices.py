@@ -152,6 +152,8 @@ def accounts(frame: FrameView) -> tuple[list[Entry], Entry | None]:
         label = control.label
         if lexicon.OTHER_ACCOUNT.search(label):
             other = Entry(control, label)
+        elif lexicon.ENDS_ACCOUNT.match(label):
+            continue  # it throws that account out, and names it like its tile does
         elif "@" in label or len(control.parts) > 1:
             tiles.append(Entry(control, without_avatar(control.parts) or control.name))
     return tiles, other
@@ -166,4 +168,6 @@ def pick_account(tiles: Sequence[Entry], username: str | None) -> Entry | None:
 
 def _names(tile: Control, username: str) -> bool:
     words = [plain(one) for one in (*tile.parts, *tile.hints, tile.name)]
-    return any(username == word or username in word.split() for word in words)
+    # Where a tile shows an address, a bare name is no word of it: "ada" is not Ada of accounting.
+    alone = "@" not in username and any("@" in word for word in words)
+    return any(username == word or (not alone and username in word.split()) for word in words)

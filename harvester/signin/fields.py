@@ -215,6 +215,7 @@ def _ticks(frame: FrameView, form: int | None, beside: Control) -> tuple[Control
         and not one.checked
         and lexicon.STAY.search(one.label)
         and not lexicon.FORGET.search(one.label)
+        and not lexicon.SAYS_MORE.search(one.label)
     )
 
 

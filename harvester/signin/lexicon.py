@@ -144,6 +144,11 @@ OTHER_ACCOUNT: Final = _any(
     "use another account", "use a different account", "add (an )?account", "another account",
     "anderes konto", "autre compte", "otra cuenta",
 )  # fmt: skip
+ENDS_ACCOUNT: Final = re.compile(
+    r"(remove|forget|delete|sign ?out|log ?out|disconnect|unlink|not |switch from|entfernen"
+    r"|vergessen|abmelden|löschen|supprimer|oublier|déconnecter|eliminar|quitar|cerrar|remover|rimuovi"
+    r"|verwijder|usuń|wyloguj|ta bort|kaldır|削除|移除|退出|삭제)"
+)
 CREATE: Final = _any("create", "new organi", "add ", "join", "erstellen", "créer", "crear", "criar")
 LEAVE: Final = _any("log ?out", "sign ?out", "back\\b", "cancel", "help", "abmelden", "privacy")
 METHOD_APP: Final = _any(
@@ -168,6 +173,14 @@ STAY: Final = _any(
 FORGET: Final = re.compile(
     r"\b(do not|don't|never|nicht|ne pas|non|niet)\b.{0,12}"
     r"\b(remember|trust|keep|merken|souvenir|ricordar|onthoud)"
+)
+# What a box agrees to beside that: a contract, post, an account that is made or lost.
+SAYS_MORE: Final = re.compile(
+    r"\b(i|we) (agree|accept|consent|confirm|understand|authori[sz]e|want|would)\b|\bagree(ment)?\b"
+    r"|\b(terms|conditions|licen[cs]e|policy|subscri\w*|newsletter|marketing|offers?|e-?mails?"
+    r"|contact|share|deletes?|erase|register|create|sign (me )?up|nutzungsbedingungen"
+    r"|datenschutz\w*|zustimm\w*|akzeptier\w*|j'accepte|conditions générales|acepto|aceito"
+    r"|términos|termos|accetto|termini|akkoord|voorwaarden)\b|利用規約|同意|条款|약관|동의"
 )
 CONSENT: Final = _any(
     "wants? to access", "wants? access", "would like (to|access|permission)", "requests? access",

@@ -27,6 +27,7 @@
         if (node.shadowRoot) mask(node.shadowRoot, sheet);
         continue;
       }
+      if (/^(SCRIPT|STYLE|NOSCRIPT)$/.test(node.parentNode?.nodeName)) continue;
       for (const found of sheet && hidden ? node.data.matchAll(hidden) : []) {
         const range = new Range();
         range.setStart(node, found.index);
@@ -37,7 +38,7 @@
   };
   const escaped = (words || []).map((one) => one.replace(/[.*+?^${}()|[\]\\]/g, "\\$&"));
   // Other people's addresses too: a list of accounts is full of them.
-  const hidden = words && new RegExp([...escaped, "[^\\s<>@]+@[\\w-]+(?:\\.[\\w-]+)+"].join("|"), "giu");
+  const hidden = words && new RegExp([...escaped, "[^\\s<>@]{1,64}@[\\w-]+(?:\\.[\\w-]+)+"].join("|"), "giu");
   let sheet = null;
   if (words) {
     sheet = new CSSStyleSheet();

@@ -145,6 +145,12 @@ class Traffic:
     def navigating(self) -> bool:
         return self._navigation is not None
 
+    def raise_trouble(self) -> None:
+        """Raise what went wrong with the main document, if something did."""
+        trouble = self.trouble or self.overdue()
+        if trouble is not None:
+            raise trouble
+
     def overdue(self) -> HarvesterError | None:
         """The error for a document that does not come."""
         if self._navigation is None:

@@ -11,10 +11,10 @@ import time
 from dataclasses import replace
 
 from harvester import redact
-from harvester.errors import CodeRejected, HarvesterError, NeedsHuman, TimedOut
+from harvester.errors import CodeRejected, HarvesterError, TimedOut
 from harvester.profile import origin_of
 from harvester.signin.act import Hand, Secrets
-from harvester.signin.arrival import Arrival, Arrived
+from harvester.signin.arrival import Arrival, Arrived, Asked
 from harvester.signin.browser import Browser, Moved
 from harvester.signin.by_passkey import STATE as USE_PASSKEY
 from harvester.signin.carried import Carried
@@ -40,17 +40,6 @@ _AGAIN_S = 1.0
 # A page that shows nothing we know may still be building itself.
 _UNKNOWN_S = 4.0
 _SAME_ACTION_LIMIT = 3
-# A page with a live session renews it while loading; this is how long it gets.
-_RENEW_LIMIT_S = 12.0
-_RENEW_QUIET_S = 1.0
-
-
-class Asked(Exception):
-    """This rung may type nothing, and the page wants something typed."""
-
-    def __init__(self, error: HarvesterError) -> None:
-        super().__init__(error.message)
-        self.error = error
 
 
 class Walk:
@@ -93,36 +82,12 @@ class Walk:
         self.let_in = False
         """The provider was content with what was sent: the site itself asks which organisation."""
 
-    # -- the two ways ---------------------------------------------------------------------------
-
-    async def renew(self) -> Arrived:
-        """Open the site with its own cookies and let its page renew them.  Nothing is pressed."""
-        await self._browser.go(self._job.sign_in_url, self._job.origin)
-        self._arrival.know(self._job.jar)
-        while True:
-            self._raise_trouble()
-            view = await self._browser.look()
-            self._notice(view)
-            jar, everything = await self._arrival.jar()
-            away = self._traffic.left_site
-            since = time.monotonic() - self._began_at
-            still = view is not None and view.settled and self._stillness.quiet_s > _RENEW_QUIET_S
-            done = away or since > _RENEW_LIMIT_S or (still and not self._traffic.in_flight)
-            if jar and not away and (self._arrival.is_new(jar) or done):
-                self._tell("renew", self._arrival.host)
-                if await self._arrival.alive(jar):
-                    return Arrived(jar, everything)
-            if done:
-                host = self._arrival.host
-                raise Asked(NeedsHuman(f"{host} asks to sign in", hint="run: harvester login"))
-            await asyncio.sleep(_LOOK_EVERY_S)
-
     async def sign_in(self) -> Arrived:
         await self._browser.go(self._job.sign_in_url, self._job.origin)
         while True:
             if time.monotonic() - self._began_at > MAX_WALK_S + self._job.approval_wait_s:
                 raise TimedOut(f"the sign-in was not through after {MAX_WALK_S:.0f} s", hint=_SLOW)
-            self._raise_trouble()
+            self._traffic.raise_trouble()
             view = await self._browser.look()
             # A sign count that no disk takes is no reason to stop: see ``Passkey.count_at``.
             await self._carried.keep()
@@ -131,15 +96,13 @@ class Walk:
                 arrived = await self._candidate(view)
                 if arrived is not None:
                     return arrived
+                before = self._acted_at
                 await self._turn(view)
+                if self._acted_at != before:
+                    continue  # an action returns when the next page begins to come
             await asyncio.sleep(_LOOK_EVERY_S)
 
     # -- looking --------------------------------------------------------------------------------
-
-    def _raise_trouble(self) -> None:
-        trouble = self._traffic.trouble or self._traffic.overdue()
-        if trouble is not None:
-            raise trouble
 
     def _notice(self, view: View | None) -> None:
         self._film.see(view)
@@ -323,7 +286,6 @@ class Walk:
         if not self._traffic.missed(self._last_key, self._acted_at):
             return False
         self._answered.forget_latest()
-        self._hand.unheard()
         self._before, self._last_key = None, ()
         return True
 

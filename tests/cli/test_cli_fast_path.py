@@ -75,6 +75,20 @@ def test_the_value_alone_is_on_standard_output(home: Path, daemon: FakeDaemon) -
     assert (query["profile"], query["min_valid_s"]) == ("work-eu", "900")
 
 
+@pytest.mark.parametrize("args", [("token",), ("-v", "token")], ids=["fast way", "long way"])
+def test_the_number_to_compare_is_shown_while_a_daemon_waits_for_it(
+    home: Path, daemon: FakeDaemon, args: tuple[str, ...]
+) -> None:
+    step = {"state": "wait_for_approval", "host": "login.acme.example", "number": "42"}
+    daemon.set("/v1/status", {"profiles": [{"profile": "default", "signing_in": step}]})
+    daemon.set("/v1/session", SESSION)
+    # Asked a second time, the command has shown what it heard the first time.
+    daemon.behind["/v1/session"] = ("/v1/status", 2)
+    done = in_a_process(home, *args)
+    assert (done.returncode, done.stdout) == (0, "sid=v1\n")
+    assert "wait for approval at login.acme.example: the number is 42" in done.stderr
+
+
 def test_an_error_of_the_daemon_keeps_code_hint_and_exit(home: Path, daemon: FakeDaemon) -> None:
     daemon.problem("/v1/session", "challenge", status=409)
     done = in_a_process(home, "token")

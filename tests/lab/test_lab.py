@@ -6,9 +6,6 @@ that leads elsewhere.
 
 from __future__ import annotations
 
-import statistics
-from dataclasses import dataclass
-
 import pytest
 from ambiguous import UNCLEAR
 from barred import BARRED
@@ -28,23 +25,9 @@ PATIENCE_S = 15.0
 WITH_CODE = [one for one in KINDS if one.wants_code]
 
 
-@dataclass
-class Tally:
-    """What all visits of a run came to."""
-
-    wrong: int = 0
-    visits: int = 0
-    extra: tuple[int, ...] = ()
-
-
-TALLY = Tally()
-
-
 def held(kind: Kind, outcome: Outcome, *, passwords: int) -> None:
     """What is true of every visit, however it ends."""
     house = kind.house
-    TALLY.visits += 1
-    TALLY.wrong += house.wrong.total()
     assert not house.wrong, (dict(house.wrong), said(outcome))
     assert (len(house.passwords), len(outcome.submits)) == (passwords, passwords), said(outcome)
     assert house.password not in outcome.raw.decode()
@@ -63,9 +46,7 @@ def test_a_person_is_signed_in(kind: type[Kind]) -> None:
     assert outcome.result["identity"] == house.username
     assert any(one.value in house.sessions for one in outcome.jar)
     assert len(house.codes) == len(outcome.codes) == kind.wants_code
-    extra = len(actions(outcome)) - kind.fewest
-    TALLY.extra = (*TALLY.extra, extra)
-    assert extra == 0, said(outcome)
+    assert len(actions(outcome)) == kind.fewest, said(outcome)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=named)
@@ -124,7 +105,5 @@ def test_a_page_for_a_person_is_told_soon_and_left_alone(kind: type[Kind]) -> No
     assert not house.codes
 
 
-def test_over_all_visits_nothing_wrong_was_pressed_and_nothing_needless_was_done() -> None:
+def test_the_lab_has_pages_of_more_kinds_than_were_asked_for() -> None:
     assert len({one.name() for one in KINDS}) == len(KINDS) >= 25
-    assert TALLY.wrong == 0
-    assert statistics.median(TALLY.extra or (0,)) == 0

@@ -37,12 +37,15 @@ class Asked:
 
 class FakeDaemon:
     """Use as a context manager.  ``answers`` maps a path to (status, value); a value that is
-    bytes is sent raw in the place of a whole answer."""
+    bytes is sent raw in the place of a whole answer.  A path in ``behind`` is answered only when
+    the path that stands there has been asked so often."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.asked: list[Asked] = []
         self.answers: dict[str, tuple[int, Any]] = {}
+        self.behind: dict[str, tuple[str, int]] = {}
+        self._held: list[tuple[socket.socket, Asked]] = []
         self._socket = socket.socket(socket.AF_UNIX)
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
@@ -60,6 +63,8 @@ class FakeDaemon:
             last.connect(str(self.path))
         self._thread.join(timeout=5)
         self._socket.close()
+        for connection, _asked in self._held:
+            connection.close()
 
     _thread_stop = False
 
@@ -94,6 +99,18 @@ class FakeDaemon:
                     length = int(value)
             asked = Asked(method, target, stream.read(length))
         self.asked.append(asked)
+        if asked.path in self.behind:
+            self._held.append((connection.dup(), asked))
+            return
+        self._say(connection, asked)
+        for held in self._held[:]:
+            path, times = self.behind[held[1].path]
+            if sum(one.path == path for one in self.asked) >= times:
+                self._held.remove(held)
+                with held[0]:
+                    self._say(*held)
+
+    def _say(self, connection: socket.socket, asked: Asked) -> None:
         status, value = self.answers.get(asked.path, (404, {"code": "usage", "detail": "no"}))
         if isinstance(value, bytes):
             connection.sendall(value)

@@ -29,7 +29,8 @@ FLOORS = {
         "ladder", "ledger", "lifetime", "discovery", "verdict", "setcookie", "whose", "pasted",
     ),
     "tools": (
-        "settings", "probe", "metrics", "timer", "log", "process", "spawn", "vault", "signin",
+        "settings", "asking", "probe", "metrics", "timer", "log", "process", "spawn", "vault",
+        "signin",
     ),
     "engine": (
         "by_hand", "climb", "flight", "held", "keeper", "locking", "overseer", "records", "reports",

@@ -146,11 +146,18 @@ class Grip:
         """Press ``control``; ``seen`` is how it looked at another look, a moment ago or since.
 
         What stands on top at the same place both times does not move and is not covered: it is
-        pressed without Playwright's own wait for that, which takes two more frames.
+        pressed without Playwright's own wait for that, which takes two more frames.  Unless
+        something comes up under the pointer, as menus do: that would be pressed instead.
         """
         element = await self._element(control)
         steady = control.box == seen.box and control.top is True and seen.top is True
         force = steady and seen.enabled and control.enabled
+        if force:
+            pointed = element.hover(timeout=_ACTION_LIMIT_MS, force=True)
+            await through("point", pointed, self._frame)
+            _, now = await self.again()
+            under = now.get(control.index)
+            force = under is not None and under.top is True and under.box == control.box
         await through("press", element.click(timeout=_ACTION_LIMIT_MS, force=force), self._frame)
 
     async def type(self, control: Control, text: str) -> None:
