@@ -95,7 +95,7 @@ class Keeper:
         Raises KeyWrong: nothing in the store can be read.  What is wrong with this profile alone
         ends nobody else: it is told to those who ask, until it is mended.
         """
-        self._broken = None
+        before, self._broken = self._broken, None
         try:
             await self._held.read()
         except KeyWrong:
@@ -104,7 +104,8 @@ class Keeper:
             event("store.set_aside", level=logging.WARNING, why=error.message)
         except (StoreError, WrongSetting) as error:
             self._broken = error
-            event("store.unusable", level=logging.ERROR, code=error.code, why=error.message)
+            if before is None or before.message != error.message:  # looked at again for each call
+                event("session.unusable", level=logging.ERROR, code=error.code, why=error.message)
         await self._read_ledger()
         session = self._held.session
         if session is not None and session.generation <= self._ledger.refused:

@@ -19,6 +19,8 @@ ExpiresKind = Literal["declared", "learned", "unknown"]
 # would break a header or a terminal: control bytes, `;`, and anything outside ASCII.
 _COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _COOKIE_VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e]{0,8192}")
+# Browsers take no control bytes in one; in a cookies.txt they would begin a line of their own.
+_COOKIE_PATH = re.compile(r"[^\x00-\x1f\x7f;]{0,4096}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,8 @@ class Cookie:
             raise ValueError(
                 f"the value of cookie {self.name} holds bytes that no header may carry"
             )
+        if not _COOKIE_PATH.fullmatch(self.path):
+            raise ValueError(f"the path of cookie {self.name} holds bytes that no browser takes")
 
     def goes_to(self, host: str, path: str) -> bool:
         """Whether a browser would send this cookie with a request for ``path`` on ``host``."""

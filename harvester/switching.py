@@ -30,6 +30,12 @@ _SIGN_IN_ANEW = (
     "HARVESTER_IDENTITY_ORIGINS for it and run `harvester unlock`, or sign in yourself with "
     "`harvester login --headed`"
 )
+_NAMED_WRONG = (
+    "correct HARVESTER_ORGANIZATION, or, if the site's switch reads another field, "
+    "HARVESTER_SWITCH_ORG_BODY; then run `harvester unlock`"
+)
+# The site knows no such organisation, or not that body: a sign-in of its own would not help.
+_NOT_UNDERSTOOD = frozenset({400, 404, 422})
 
 
 class Switching:
@@ -87,7 +93,7 @@ class Switching:
             if not session.organization_proved:
                 raise self._unproved()
         except OrganizationMismatch as error:
-            error.hint = _SIGN_IN_ANEW
+            error.hint = _NAMED_WRONG if error.hint == _NAMED_WRONG else _SIGN_IN_ANEW
             return error, ledger
         except HarvesterError as error:
             return error, ledger
@@ -164,5 +170,6 @@ def _raise_unless_done(answer: Answer, origin: str, mismatch: OrganizationMismat
             retry_after_s=answer.retry_after_s,
         )
     raise OrganizationMismatch(
-        f"{mismatch.message}, and {origin} did not switch it (status {answer.status}{said})"
+        f"{mismatch.message}, and {origin} did not switch it (status {answer.status}{said})",
+        hint=_NAMED_WRONG if answer.status in _NOT_UNDERSTOOD else _SIGN_IN_ANEW,
     )

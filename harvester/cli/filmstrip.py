@@ -151,7 +151,7 @@ def _last_page(skeleton: Mapping[str, Any] | None) -> Iterator[str]:
     said = skeleton["said"]
     yield "<h2>The last page</h2><p>"
     state, action = _text(said["state"].replace("_", " ")), _text(said["action"])
-    yield f"It is taken for <b>{state}</b>; the answer to it is: {action}.</p>"
+    yield f"By itself it is taken for <b>{state}</b>; the answer to it is: {action}.</p>"
     for frame in skeleton["frames"]:
         yield from _frame(frame)
 

@@ -141,9 +141,17 @@ def _show(evidence: Evidence, name: str) -> int:
         )
     if evidence.skeleton is not None:
         said = evidence.skeleton["said"]
-        lines += ["", f"the last page, taken for {clean(said['state'])} ({clean(said['action'])})"]
+        lines += [
+            "",
+            f"the last page, by itself taken for {clean(said['state'])} ({clean(said['action'])})",
+        ]
         for frame in evidence.skeleton["frames"]:
             lines.append(f"  {clean(frame['url'], 120)}")
+            lines += [
+                f"    {kind[:-1]:<10}  {clean(one, 160)!r}"
+                for kind in ("headings", "alerts")
+                for one in frame[kind]
+            ]
             lines += [
                 f"    {_control(one)}" for one in frame["controls"] if one.get("visible", True)
             ]

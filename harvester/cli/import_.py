@@ -40,7 +40,7 @@ def command(call: Call, words: tuple[str, ...], form: str | None) -> int:
     cookies = found.for_origin(origin)
     _tell_what_was_read(call, found, cookies, origin)
     try:
-        with call.waiting("the daemon asks the site"):
+        with call.waiting("the site is asked"):
             told: Mapping[str, Any] = call.client().bring(
                 name,
                 [wire.cookie_object(cookie) for cookie in cookies],

@@ -21,7 +21,7 @@ from harvester.errors import NoDaemon, Usage
 @global_options
 @pass_call
 def command(call: Call, headed: bool, no_automation: bool) -> int:
-    """Sign in now, whatever there is, and store the session."""
+    """Sign in now, also where a session lives, and store the new one."""
     name = call.profile_name()
     if headed:
         return _in_person(call, name, plain=no_automation)

@@ -39,8 +39,8 @@ def enroll(call: Call, given: str | None) -> int:
             hint="give one with --name",
         )
     call.say(
-        "a window opens: sign in, go to the security page of your account, add a passkey there, "
-        "and close the window"
+        "in the window that opens: sign in, go to the security page of your account, add a "
+        "passkey there, and close the window"
     )
     window = Window(call)
     enrolled = call.once(lambda once: once.enroll(name, passkey_name), window.step)

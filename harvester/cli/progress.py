@@ -17,6 +17,16 @@ if TYPE_CHECKING:
     import rich.progress
 
 _STEP_LIMIT = 120
+# Where the name of a state says little to somebody who did not choose it.
+_SAID = {
+    "ask_both": "ask user name and password",
+    "ask_identifier": "ask user name",
+    "candidate": "prove the session",
+    "number_match": "ask for approval",
+    "sent_code": "ask for a sent code",
+    "taught": "taught page",
+    "unknown": "unknown page",
+}
 
 
 def can_spin() -> bool:
@@ -27,7 +37,8 @@ def can_spin() -> bool:
 
 def in_words(step: Mapping[str, Any]) -> str:
     """A step of a sign-in: ``state``, ``host``, ``number``, all of them optional."""
-    words = str(step.get("state") or "working").replace("_", " ")
+    state = str(step.get("state") or "working")
+    words = _SAID.get(state, state.replace("_", " "))
     if step.get("host"):
         words += f" at {step['host']}"
     if step.get("number"):

@@ -301,7 +301,8 @@ def _check_origin(profile: Profile, origin: str | None) -> None:
     if origin is not None and origin != held:
         raise OriginMismatch(
             f"this daemon's profile {profile.name} is for {held}, not for {origin}",
-            hint="choose the profile for that origin with --profile, or unset HARVESTER_ORIGIN",
+            hint="choose the profile for that origin with --profile, or say that you mean this "
+            f"one: HARVESTER_ORIGIN={held}",
         )
 
 

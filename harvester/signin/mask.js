@@ -4,11 +4,13 @@
 // mask off again.  Returns the part of the document that is in the window.  Layout stays as it was.
 (words) => {
   const MARK = "harvester-mask";
+  // Matches nothing, and lifts our rule above those that a page has for its fields by their ids.
+  const ABOVE = `#${MARK}`.repeat(9);
   const RULES = `
     ${MARK} { color: inherit }
-    input:not([type=submit], [type=button], [type=reset], [type=image]), textarea, select,
-    [contenteditable]:not([contenteditable=false]),
-    [contenteditable]:not([contenteditable=false]) *, [role=textbox], [role=textbox] * {
+    :is(${ABOVE}, input:not([type=submit], [type=button], [type=reset], [type=image]),
+      textarea, select, [contenteditable]:not([contenteditable=false]),
+      [contenteditable]:not([contenteditable=false]) *, [role=textbox], [role=textbox] *) {
       color: transparent !important; -webkit-text-fill-color: transparent !important;
       text-shadow: none !important; caret-color: transparent !important;
       background-image: repeating-linear-gradient(45deg, #8884 0 4px, #8881 4px 8px) !important;

@@ -165,6 +165,8 @@ RED_TEXT = "color:#e00;font:bold 30px sans-serif;width:300px;background:#fff"
 FIELDS = f"""<body style="background:#fff"><style>* {{ border: 0 }}</style>
 <p><input value="MMMMMMMM" style="{RED_TEXT}"></p>
 <p><input type=password value="MMMMMMMM" style="{RED_TEXT} !important"></p>
+<style>#own #told {{ -webkit-text-fill-color: #e00 !important }}</style>
+<p id=own><input id=told value="MMMMMMMM" style="{RED_TEXT}"></p>
 <p><textarea style="{RED_TEXT}">MMMMMMMM</textarea></p>
 <div contenteditable style="{RED_TEXT}"><b>MMMMMMMM</b></div>
 <select style="{RED_TEXT}"><option>MMMMMMMM</select>

@@ -10,12 +10,16 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harvester.process import prctl
+
+_PR_SET_PDEATHSIG = 1
 # The slowest makes its database at its first start.
 START_S = 120.0
 STOP_S = 15.0
@@ -70,6 +74,7 @@ def process(
         running = subprocess.Popen(
             words, stdin=subprocess.DEVNULL, stdout=out, stderr=out, cwd=cwd,
             env={**os.environ, **(env or {})}, start_new_session=True,
+            preexec_fn=_end_with_us if sys.platform == "linux" else None,
         )  # fmt: skip
     try:
         _until_answers(running, f"http://localhost:{port}", path, log)
@@ -86,6 +91,11 @@ def process(
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(running.pid, signal.SIGKILL)
             running.wait()
+
+
+def _end_with_us() -> None:
+    """A test run that is killed leaves no program behind."""
+    prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _until_answers(running: subprocess.Popen[bytes], origin: str, path: str, log: Path) -> None:

@@ -190,3 +190,11 @@ def test_a_form_that_is_said_wrongly_is_one_sentence_too(form):
             taken(write(PAIRS), form=form)
         except HarvesterError as error:
             assert TOKEN not in error.message
+
+
+@pytest.mark.parametrize(
+    "path", ["/\nevil.example\tTRUE\t/\tTRUE\t0\tsid\tx", "/\tx", "/\r", "/\0"]
+)
+def test_a_path_that_would_begin_a_line_of_its_own_brings_no_cookie(path):
+    told = [{"name": "sid", "value": "v"}, {"name": "odd", "value": "v", "path": path}]
+    assert taken(json.dumps(told)) == {"sid": "v"}
