@@ -119,9 +119,8 @@ class Keeper:
     ) -> Served:
         """A session that stays valid for ``min_valid_s`` more seconds, if one can be had.
 
-        Answers from memory when it can; otherwise waits up to ``wait_s`` for the flight.  With
-        ``may_sign_in`` false nothing is started for this caller: he gets what there is.  Raises
-        HarvesterError only when there is nothing to give.
+        Answers from memory when it can; otherwise waits up to ``wait_s`` for the flight, which
+        is not started where ``may_sign_in`` is false.  Raises only when there is nothing to give.
         """
         await self._raise_if_broken()
         session = self._held.usable()

@@ -132,7 +132,8 @@ _TABLE: Final = (
         ),
         Challenge,
         "{host} waits for an approval on a telephone",
-        "approve it there, or let the account use an authenticator code (HARVESTER_TOTP_SECRET)",
+        "or set HARVESTER_APPROVAL_WAIT=60s and be there, or let the account use an authenticator "
+        "code (HARVESTER_TOTP_SECRET)",
     ),
     Obstacle(
         "mailbox",

@@ -23,7 +23,7 @@ def screen_of(environ: Mapping[str, str]) -> dict[str, str]:
         raise NeedsHuman(
             "there is no screen here to open a window on (neither DISPLAY nor WAYLAND_DISPLAY)",
             hint="come in with `ssh -X` and run it again; or sign in in a browser anywhere and "
-            "give the session here with: harvester import",
+            "give the session here with: harvester import -",
         )
     found = {name: environ[name] for name in _NAMES if environ.get(name)}
     # `ssh -X` and most display managers leave it to the default, which hangs on a HOME that the

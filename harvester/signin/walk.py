@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from harvester import redact
-from harvester.errors import CodeRejected, HarvesterError, TimedOut
+from harvester.errors import BrowserFailed, CodeRejected, HarvesterError, TimedOut
 from harvester.profile import origin_of
 from harvester.signin.act import Hand, Secrets
 from harvester.signin.arrival import Arrival, Arrived, Asked
@@ -35,6 +36,8 @@ MAX_WALK_S = 90.0
 _LOOK_EVERY_S = 0.02
 # A page that is still the same this long after an action, with nothing on its way, will stay so.
 _NO_REACTION_S = 10.0
+# A document that answers no look for this long will answer none.
+_DEAF_S = 12.0
 # The same button is pressed again in one document only when all has been still for a second.
 _AGAIN_S = 1.0
 # A page that shows nothing we know may still be building itself.
@@ -76,7 +79,7 @@ class Walk:
         self._acted_at = self._asked_at = 0.0
         self._actions: list[tuple[str, ...]] = []
         self._stillness = Stillness(self._traffic)
-        self._known_at = self._began_at = time.monotonic()
+        self._known_at = self._began_at = self._seen_at = time.monotonic()
         self._told: tuple[str, str, str | None] = ("", "", None)
         self._approval_since: float | None = None
         self.let_in = False
@@ -92,7 +95,10 @@ class Walk:
             # A sign count that no disk takes is no reason to stop: see ``Passkey.count_at``.
             await self._carried.keep()
             self._notice(view)
-            if view is not None:
+            if view is None:
+                self._bear_silence()
+            else:
+                self._seen_at = time.monotonic()
                 arrived = await self._candidate(view)
                 if arrived is not None:
                     return arrived
@@ -103,6 +109,16 @@ class Walk:
             await asyncio.sleep(_LOOK_EVERY_S)
 
     # -- looking --------------------------------------------------------------------------------
+
+    def _bear_silence(self) -> None:
+        """A page that answers no look: a script that never ends, or a dialog that opened while
+        it was left (Chromium then lets nobody close it)."""
+        if time.monotonic() - self._seen_at > _DEAF_S and not self._traffic.navigating:
+            host = urlsplit((self._traffic.visited or [self._job.origin])[-1]).netloc
+            raise BrowserFailed(
+                f"the page of {host} hangs in the browser",
+                hint="it is tried again later by itself; see: harvester doctor",
+            )
 
     def _notice(self, view: View | None) -> None:
         self._film.see(view)

@@ -237,7 +237,7 @@ def test_names_that_shadow_properties_blind_nobody(hostile: Hostile) -> None:
 # name → a page that would keep a browser busy for ever; all of them sign in nevertheless.
 RESTLESS: dict[str, str] = {
     "asks before it is left": form(more=script("onbeforeunload = (e) => e.preventDefault()")),
-    "alerts": form(more=script("setInterval(() => alert(1), 50)")),
+    "alerts": form(more=script("alert(1); setTimeout(() => { alert(2); alert(3) }, 200)")),
     "closes itself": form(more=script("close()")),
     "prints": form(more=script("print(); print()")),
     "is big": form(more="<div><b>x</b></div>" * 20_000),
@@ -277,3 +277,12 @@ def test_an_end_is_made_with_a_page_that(hostile: Hostile, page: str) -> None:
     assert outcome.error is not None and outcome.error.code in errors, outcome.result
     assert outcome.took_s < 12 and outcome.stderr == b""
     assert hostile.held(hostile.password) == []
+
+
+def test_a_page_that_hangs_for_ever_is_told_before_the_time_is_up(hostile: Hostile) -> None:
+    hostile.pages["login /"] = form(to="/", on_form='onsubmit="for (;;);"')
+    outcome = sign_in(hostile, timeout_s=60.0)
+    assert outcome.error is not None and outcome.error.code == "browser_failed"
+    assert "hangs" in outcome.error.message and outcome.error.hint
+    assert outcome.result["stage"] == "after_submit"
+    assert outcome.took_s < 25 and len(outcome.submits) == 1

@@ -80,6 +80,7 @@ def test_one_is_told_with_its_steps_and_its_last_page(cli: Run, store: Path, cap
     assert cli("history", "S-0001") == 0
     out = capsys.readouterr().out
     assert re.search(r"2 +0\.50 s +choose_provider +press +knoq\.one/login", out)
+    assert re.search(r"heading +'Sign in'\n +textbox", out)
     assert re.search(r"textbox +'Password' += password +\(password \d+\)", out)
     assert cli("history", "s-0001", "--json") == 0
     told = json.loads(capsys.readouterr().out)
