@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from harvester import ladder, lifetime, whose
+from harvester.budgets import refuses_submit
 from harvester.clock import Clock
 from harvester.digests import account_of, settings_digest
 from harvester.errors import (
@@ -101,6 +102,7 @@ class Climber:
                 assert isinstance(step, ladder.Climb)  # noqa: S101  there is nothing else
                 event("climb.rung", profile=self._profile.name, rung=step.rung, why=why)
                 if step.rung == "touch" and current is not None:
+                    ledger = await self._spend(step.rung, current, ledger)
                     touched = await self._touch(current)
                     if touched is None:
                         why, climbed = "denied", None
@@ -170,12 +172,18 @@ class Climber:
             passkey=await asyncio.to_thread(self._records.has_passkeys),
             username=self._profile.username is not None,
             password=self._profile.password is not None,
-            submit_refusal=ledger.refuses_submit(now, self._profile, others=others),
+            submit_refusal=refuses_submit(ledger, now, self._profile, others=others),
             life_s=None if current is None else lifetime.known_life_s(current),
             tried=tried,
         )
 
     # the cheap rungs
+
+    async def _spend(self, rung: ladder.Rung, current: Session, ledger: Ledger) -> Ledger:
+        """Written down before it is done: a crash loop touches no more than one that runs."""
+        spent = ledger.with_rung(rung, self._clock.wall_s(), lifetime.known_life_s(current))
+        await note_down(self._records, spent)
+        return spent
 
     async def _touch(self, current: Session) -> Session | None:
         """What a touch made of the session; None if the site refused it, twice."""

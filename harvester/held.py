@@ -14,6 +14,7 @@ from dataclasses import replace
 from harvester import lifetime, whose
 from harvester.clock import Clock
 from harvester.errors import StoreError
+from harvester.ladder import Why
 from harvester.lifetime import Freshness
 from harvester.log import event
 from harvester.profile import Profile
@@ -53,6 +54,12 @@ class Held:
     def usable(self) -> Session | None:
         """What may be served: the session, unless the site refused it."""
         return None if self.refused else self.session
+
+    def need(self, otherwise: Why) -> Why:
+        """Why to climb: there is no session, it was refused, or what the caller says."""
+        if self.session is None:
+            return "none"
+        return "denied" if self.refused else otherwise
 
     # its place in time
 

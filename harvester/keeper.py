@@ -20,6 +20,7 @@ from harvester import ladder
 from harvester.by_hand import ByHand
 from harvester.climb import Climber
 from harvester.clock import Clock
+from harvester.condition import Condition
 from harvester.errors import (
     HarvesterError,
     IdentityMismatch,
@@ -32,23 +33,15 @@ from harvester.errors import (
     WrongSetting,
 )
 from harvester.flight import Flight, not_yet
-from harvester.held import LOOK_AT_LEAST_EVERY_S, Held
-from harvester.ledger import Ledger
-from harvester.lifetime import Freshness
+from harvester.held import Held
 from harvester.log import event
 from harvester.profile import Profile
 from harvester.records import Records
 from harvester.reports import Reports
-from harvester.rest import (
-    AFTER_CLIMB_S,
-    LOOK_AGAIN_S,
-    PERSON_LOOK_S,
-    SCHEDULED_PROBE_EVERY_S,
-    after_failure,
-)
 from harvester.session import Cookie, Served, Session
 from harvester.staging import Staging
 from harvester.standing import Standing, standing_of, why_none
+from harvester.upkeep import Upkeep
 from harvester.verdict import Verdict
 from harvester.witness import Witness
 
@@ -77,17 +70,22 @@ class Keeper:
         self._staging = staging
         self._records = records
         self._clock = clock
+        self._condition = Condition(profile.name, records=records, clock=clock)
         self._witness = Witness(
-            profile.name, held=held, staging=staging, clock=clock, note=self._note
+            profile.name, held=held, staging=staging, clock=clock, note=self._condition.note
         )
         self._reports = Reports(self._witness.probe, clock)
-        self._ledger = Ledger()
         self._on_change = on_change
         self._by_hand = ByHand(profile, held=held, staging=staging, records=records, clock=clock)
         self._flight = Flight(self._climb, clock)
-        self._broken: HarvesterError | None = None
-        self._signed_out = False
-        self._last_event: dict[str, Any] | None = None
+        self._upkeep = Upkeep(
+            profile.name,
+            held=held,
+            flight=self._flight,
+            witness=self._witness,
+            condition=self._condition,
+            clock=clock,
+        )
 
     async def start(self) -> None:
         """Take up what the store has.
@@ -95,7 +93,7 @@ class Keeper:
         Raises KeyWrong: nothing in the store can be read.  What is wrong with this profile alone
         ends nobody else: it is told to those who ask, until it is mended.
         """
-        before, self._broken = self._broken, None
+        before, self._condition.broken = self._condition.broken, None
         try:
             await self._held.read()
         except KeyWrong:
@@ -103,14 +101,14 @@ class Keeper:
         except StoreCorrupt as error:
             event("store.set_aside", level=logging.WARNING, why=error.message)
         except (StoreError, WrongSetting) as error:
-            self._broken = error
+            self._condition.broken = error
             if before is None or before.message != error.message:  # looked at again for each call
                 event("session.unusable", level=logging.ERROR, code=error.code, why=error.message)
-        await self._read_ledger()
+        await self._condition.read_ledger()
         session = self._held.session
-        if session is not None and session.generation <= self._ledger.refused:
+        if session is not None and session.generation <= self._condition.ledger.refused:
             self._held.refuse()
-        self._staging.recall(self._ledger)
+        self._staging.recall(self._condition.ledger)
 
     # what callers ask
 
@@ -133,13 +131,13 @@ class Keeper:
                 "there is no live session, and signing in was forbidden",
                 hint="leave --no-sign-in out, or run: harvester login",
             )
-        return await self._fly(self._need("spent"), wait_s, min_valid_s=min_valid_s)
+        return await self._fly(self._held.need("spent"), wait_s, min_valid_s=min_valid_s)
 
     async def report(self, *, generation: int, wait_s: float = 60.0) -> Served:
         """A caller says that ``generation`` was refused (401)."""
         await self._raise_if_broken()
         session = self._held.session
-        highest = max(self._held.highest, self._ledger.generation)
+        highest = max(self._held.highest, self._condition.ledger.generation)
         if generation > highest:
             raise Usage(
                 f"generation {generation} was never handed out",
@@ -176,7 +174,7 @@ class Keeper:
         # A new sign-in is the way out of a stored session that is not for these settings.
         await self._raise_if_broken(but=_FOR_OTHERS if hard or headed else ())
         new: ladder.Why = "headed" if headed else "hard"
-        return await self._fly(new if hard or headed else self._need("asked"), wait_s)
+        return await self._fly(new if hard or headed else self._held.need("asked"), wait_s)
 
     async def take_in(
         self, cookies: tuple[Cookie, ...], *, user_agent: str = "", wait_s: float = 60.0
@@ -199,34 +197,19 @@ class Keeper:
 
     async def check(self) -> float:
         """What the timer calls: do what is due; returns seconds until the next call."""
-        if self._flight.up:
-            return LOOK_AGAIN_S
-        await self.follow_store()
-        if self._broken is not None:
-            return PERSON_LOOK_S
-        session = self._held.usable()
-        if session is None:
-            return LOOK_AT_LEAST_EVERY_S if self._signed_out else await self._quietly("none")
-        if not self._held.durable:
-            await self._held.store()
-        match self._held.freshness(session):
-            case Freshness.STALE | Freshness.SPENT:
-                return await self._quietly("stale")
-            case Freshness.UNKNOWN:
-                verdict = await self._witness.look()
-                if verdict is Verdict.DENIED:
-                    return await self._quietly("denied")
-                return SCHEDULED_PROBE_EVERY_S if verdict is Verdict.UNREACHABLE else 0.0
-            case Freshness.FRESH:
-                return self._held.until_due_s(session)
+        return await self._upkeep.check()
+
+    async def follow_store(self) -> None:
+        """Take up what another process did to the store."""
+        await self._upkeep.follow_store()
 
     async def unlock(self, *, force: bool = False) -> dict[str, Any]:
         """A person mended the cause: open the latch.  Raises AccountLocked (see ledger.py)."""
         await self._flight.landed()
-        self._ledger, was = await self._by_hand.unlock(force=force)
+        self._condition.ledger, was = await self._by_hand.unlock(force=force)
         self._flight.forgive()
         if was is not None:
-            self._note("unlocked", "a person cleared the latch")
+            self._condition.note("unlocked", "a person cleared the latch")
         self._on_change()
         return {"done": True, "cleared": None if was is None else was.error.get("code")}
 
@@ -234,31 +217,10 @@ class Keeper:
         """Sign out at the site if it can be done, prove the cookie dead, forget everything but
         the ledger."""
         await self._flight.cancel()
-        self._ledger, told = await self._by_hand.logout()
-        self._broken, self._signed_out = None, True
-        self._note("signed_out", "a person asked")
+        self._condition.ledger, told = await self._by_hand.logout()
+        self._condition.broken, self._condition.signed_out = None, True
+        self._condition.note("signed_out", "a person asked")
         return {"done": True, **told}
-
-    async def follow_store(self) -> None:
-        """Take up what another process stored, removed or wrote down meanwhile."""
-        await self._read_ledger()
-        if self._flight.up or not await self._held.changed_in_store():
-            return
-        if self._held.gone_from_store:
-            if self._ledger.signed_out:
-                await self._held.let_go()
-                self._signed_out = True
-                self._note("signed_out", "another process signed out")
-            else:
-                event("store.lost", level=logging.ERROR, profile=self.profile.name)
-                await self._held.store()
-            return
-        try:
-            if await self._held.read():
-                self._broken, self._signed_out = None, False
-                self._note("session.read", "another process stored it")
-        except (StoreError, WrongSetting) as error:
-            event("store.unreadable", level=logging.ERROR, code=error.code, why=error.message)
 
     async def close(self) -> None:
         """End the flight, and with it the signer; keep what is known."""
@@ -285,25 +247,20 @@ class Keeper:
         """Why there is no working session; empty when there is one."""
         if self.ready:
             return ""
-        return why_none(self._broken or self._flight.error, self._ledger)
+        return why_none(self._condition.broken or self._flight.error, self._condition.ledger)
 
     def standing(self) -> Standing:
         return standing_of(
             self._held,
-            self._ledger,
+            self._condition.ledger,
             flying=self._flight.up,
-            signed_out=self._signed_out,
-            failed=self._broken is not None or self._flight.error is not None,
-            last_event=self._last_event,
+            signed_out=self._condition.signed_out,
+            failed=self._condition.broken is not None or self._flight.error is not None,
+            last_event=self._condition.last_event,
             sandboxed=self._climber.sandboxed,
         )
 
     # the one flight
-
-    def _need(self, otherwise: ladder.Why) -> ladder.Why:
-        if self._held.session is None:
-            return "none"
-        return "denied" if self._held.refused else otherwise
 
     async def _fly(self, why: ladder.Why, wait_s: float, *, min_valid_s: float = 0.0) -> Served:
         """Join the flight or start it; give its result, or the last good session."""
@@ -325,10 +282,10 @@ class Keeper:
         try:
             climbed = await self._climber.climb(why, self._held.session, self._held.proved)
         except HarvesterError as error:
-            self._note("refresh.failed", f"{error.code}: {error.message}")
+            self._condition.note("refresh.failed", f"{error.code}: {error.message}")
             raise
         finally:
-            await self._read_ledger()
+            await self._condition.read_ledger()
         await self._take(climbed.session, f"{climbed.rung}, because: {why}", climbed.durable)
         return climbed.session
 
@@ -336,45 +293,26 @@ class Keeper:
         try:
             session = await self._by_hand.bring(cookies, user_agent)
         except HarvesterError as error:
-            self._note("import.failed", f"{error.code}: {error.message}")
+            self._condition.note("import.failed", f"{error.code}: {error.message}")
             raise
         finally:
-            await self._read_ledger()
+            await self._condition.read_ledger()
         await self._take(session, "a person brought it", durable=True)
         return session
 
     async def _take(self, session: Session, why: str, durable: bool) -> None:
-        self._broken, self._signed_out = None, False
-        self._note("session.new", why, generation=session.generation)
+        self._condition.mended()
+        self._condition.note("session.new", why, generation=session.generation)
         await self._held.take(session, durable=durable)
         self._on_change()
 
-    async def _quietly(self, why: ladder.Why) -> float:
-        """Climb on the timer's behalf: a failure is a warning; returns seconds to sleep."""
-        try:
-            await self._flight.join(self._need(why))
-        except HarvesterError as error:
-            serving = self._held.usable() is not None
-            return after_failure(error, self._ledger, self._clock.wall_s(), serving=serving)
-        return AFTER_CLIMB_S
-
     async def _raise_if_broken(self, *, but: tuple[type[HarvesterError], ...] = ()) -> None:
         """A record that could not be used may have been mended since: look again, then tell."""
-        if self._broken is not None:
+        if self._condition.broken is not None:
             await self.start()
-        if self._broken is not None and not isinstance(self._broken, but):
-            raise self._broken
-
-    async def _read_ledger(self) -> None:
-        try:
-            self._ledger = await asyncio.to_thread(self._records.ledger)
-        except KeyWrong as error:
-            self._broken = error
+        if self._condition.broken is not None and not isinstance(self._condition.broken, but):
+            raise self._condition.broken
 
     async def _renumber_if_rolled(self) -> None:
-        self._held.highest = max(self._held.highest, self._ledger.generation)
+        self._held.highest = max(self._held.highest, self._condition.ledger.generation)
         await self._held.renumber_if_rolled()
-
-    def _note(self, name: str, why: str, **fields: Any) -> None:
-        self._last_event = {"at": self._clock.wall_s(), "event": name, "why": why}
-        event(name, profile=self.profile.name, why=why, **fields)

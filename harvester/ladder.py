@@ -17,6 +17,7 @@ climb: it is never a reason for a heavier action.  Only a clean "that did not he
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from harvester.errors import HarvesterError, NeedsHuman, NotConfigured, RateLimited
@@ -84,7 +85,9 @@ def next_step(facts: Facts, now: float) -> Climb | Stop | Enough:
         return Climb("headed")
     for rung in _cheap(facts):
         if rung not in facts.tried and (ledger.worth(rung, now) or facts.why in _ANYHOW):
-            return Climb(rung)
+            # A bucket that is empty is no reason for a heavier action either.
+            wait_s = ledger.wait_s(rung, now, facts.life_s)
+            return Climb(rung) if wait_s <= 0 else Stop(_spent(rung, wait_s))
     waits = ledger.waits(now)
     if waits is not None:
         return Stop(waits)
@@ -93,11 +96,11 @@ def next_step(facts: Facts, now: float) -> Climb | Stop | Enough:
     if may_be_silent and "silent" not in facts.tried and ledger.worth("silent", now):
         silent_stop = ledger.stops("silent", facts.settings)
         if silent_stop is None:
-            wait_s = ledger.silent_wait_s(now, facts.life_s)
+            wait_s = ledger.wait_s("silent", now, facts.life_s)
             if wait_s <= 0:
                 return Climb("silent")
             # What was refused stays refused: an empty bucket is no news beside it.
-            return Stop(ledger.refusal() or _silent_spent(wait_s))
+            return Stop(ledger.refusal() or _spent("silent", wait_s))
     if facts.why == "asked":
         return Enough()
     scripted_stop = ledger.stops("scripted", facts.settings)
@@ -123,9 +126,14 @@ def _cheap(facts: Facts) -> tuple[Rung, ...]:
     return ("renew",) if facts.why == "denied" and facts.renewable else ()
 
 
-def _silent_spent(wait_s: float) -> HarvesterError:
+_MANY = MappingProxyType(
+    {"touch": "touches", "renew": "renewals in a browser", "silent": "silent sign-ins"}
+)
+
+
+def _spent(rung: Rung, wait_s: float) -> HarvesterError:
     return RateLimited(
-        "too many silent sign-ins in a short time",
+        f"too many {_MANY[rung]} in a short time",
         hint="something ends the session early; see: harvester status",
         retry_after_s=wait_s,
     )

@@ -15,35 +15,25 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from harvester import prices
 from harvester.attempts import Latch, Outcome, Submit
 from harvester.bucket import Bucket
 from harvester.errors import (
     AccountLocked,
-    BudgetSpent,
-    CredentialsRejected,
     HarvesterError,
     Refused,
     TimedOut,
 )
 from harvester.errors import from_dict as error_from_dict
-from harvester.profile import Profile
+from harvester.lives import KEPT, Life
 from harvester.verdict import Picture
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
-# Lock-out thresholds in the wild start at 3, and the person needs one try of his own.
-SUBMITS_SINCE_SUCCESS = 2
 # After this, a refused password may be right again (somebody changed it back): one more try.
 REJECTED_REMEMBERED_S = 90 * DAY_S
 # A provider's lock is often lifted by time; asking within a day only lengthens it.
 LOCKED_AT_LEAST_S = DAY_S
-# Silent sign-ins spend no password attempt, but each is a visit to somebody's identity provider.
-SILENT_BUCKET = 10
-SILENT_REFILL_S = 300.0
-# A short-lived session must be renewable for ever: three silent sign-ins in each of its lives.
-SILENT_PER_LIFE = 3
-# The site allows its user 30 an hour, who switches in his browser too, and in other profiles.
-SWITCHES_PER_HOUR = 10
 BACKOFF_FIRST_S = 5.0
 BACKOFF_MOST_S = 900.0
 # Retry-After of more than a day is a mistake of somebody's clock.
@@ -64,6 +54,8 @@ class Ledger:
     the last generation that the site refused.  ``signed_out``: a person signed out, and nothing
     was asked for since.  ``account`` names the account without telling it.  ``aged_s`` is the
     ledger's own clock, which no step of the wall clock can push far; ``aged_at`` when it was read.
+    ``buckets`` are the rungs' that were taken (``prices.py``); ``lives`` what was seen of the last
+    sessions, the oldest first.
     """
 
     generation: int = 0
@@ -79,11 +71,12 @@ class Ledger:
     retry_at: float = 0.0
     retry_error: Mapping[str, Any] | None = None
     unrecognised: int = 0
-    silent: Bucket = field(default_factory=lambda: Bucket(float(SILENT_BUCKET), 0.0))
+    buckets: Mapping[str, Bucket] = field(default_factory=lambda: MappingProxyType({}))
     switches: tuple[float, ...] = ()
     totp_step: int | None = None
     picture: Picture | None = None
     unhelpful: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    lives: tuple[Life, ...] = ()
 
     # what may be done
 
@@ -100,43 +93,6 @@ class Ledger:
 
     def sent_since(self, since: float) -> int:
         return sum(1 for submit in self.submits if submit.at > since)
-
-    def refuses_submit(
-        self, now: float, profile: Profile, *, others: Iterable[Ledger] = ()
-    ) -> HarvesterError | None:
-        """Why no secret may be sent now, or None.
-
-        ``others`` are the ledgers of other profiles for the same account: a provider that counts
-        wrong passwords does not know which profile sent them.
-        """
-        counted = [one for ledger in (self, *others) for one in ledger.since_success()]
-        refused = {submit.fingerprint for submit in counted if submit.outcome == "rejected"}
-        if len(refused) >= SUBMITS_SINCE_SUCCESS:
-            return CredentialsRejected(
-                "two different secrets were refused one after the other; a third could lock "
-                "the account",
-                hint="check them by signing in yourself, then run: harvester unlock",
-                latched=True,
-            )
-        if len(counted) >= SUBMITS_SINCE_SUCCESS:
-            return BudgetSpent(
-                f"{len(counted)} passwords were sent since the last success",
-                hint="sign in yourself to see what is wrong, then run: harvester unlock",
-                latched=True,
-            )
-        for limit, span_s, word in (
-            (profile.submits_per_hour, HOUR_S, "hour"),
-            (profile.submits_per_day, DAY_S, "day"),
-        ):
-            recent = sorted(submit.at for submit in self.submits if submit.at > now - span_s)
-            if len(recent) >= limit:
-                frees_s = recent[-limit] + span_s - now if limit else span_s
-                return BudgetSpent(
-                    f"{len(recent)} passwords were sent in the last {word}, the limit is {limit}",
-                    hint=f"wait, or raise HARVESTER_SUBMITS_PER_{word.upper()}",
-                    retry_after_s=max(1.0, frees_s),
-                )
-        return None
 
     def aged(self, now: float) -> Ledger:
         """The ledger's own clock, moved on to ``now``."""
@@ -182,14 +138,14 @@ class Ledger:
         error.retry_after_s = left_s
         return error
 
-    def silent_left(self, now: float, life_s: float | None) -> int:
-        """Silent sign-ins that may be made now."""
-        return int(self._silent(now, life_s).tokens)
+    def left(self, rung: str, now: float, life_s: float | None) -> int:
+        """How often a rung that types nothing may be taken now."""
+        return int(self._bucket(rung, now, life_s).tokens)
 
-    def silent_wait_s(self, now: float, life_s: float | None) -> float:
-        """Seconds until the next silent sign-in may be made; 0 when one may be made now."""
-        missing = 1 - self._silent(now, life_s).tokens
-        return max(0.0, missing) * _silent_refill_s(life_s)
+    def wait_s(self, rung: str, now: float, life_s: float | None) -> float:
+        """Seconds until it may be taken again; 0 when it may be taken now."""
+        missing = 1 - self._bucket(rung, now, life_s).tokens
+        return max(0.0, missing) * prices.PRICES[rung].refills_every_s(life_s)
 
     # what was done
 
@@ -198,28 +154,19 @@ class Ledger:
         recent = tuple(s for s in self.submits if now - s.at < DAY_S or s in self.since_success())
         return replace(self, submits=(*recent, Submit(now, fingerprint)))
 
-    def with_silent(self, now: float, life_s: float | None) -> Ledger:
-        bucket = self._silent(now, life_s)
-        return replace(self, silent=Bucket(bucket.tokens - 1, now))
+    def with_rung(self, rung: str, now: float, life_s: float | None) -> Ledger:
+        """A rung that types nothing is about to be taken."""
+        bucket = self._bucket(rung, now, life_s)
+        taken = Bucket(bucket.tokens - 1, now)
+        return replace(self, buckets=MappingProxyType({**self.buckets, rung: taken}))
 
-    def switched_since(self, since: float) -> int:
-        return len(self._switches_since(since))
-
-    def refuses_switch(self, now: float) -> HarvesterError | None:
-        """Why the organisation may not be switched now, or None."""
-        recent = sorted(self._switches_since(now - HOUR_S))
-        if len(recent) < SWITCHES_PER_HOUR:
-            return None
-        return BudgetSpent(
-            f"the organisation was switched {len(recent)} times in the last hour, the limit is "
-            f"{SWITCHES_PER_HOUR}",
-            hint="wait; and see why each sign-in ends in another organisation",
-            retry_after_s=min(HOUR_S, max(1.0, recent[-SWITCHES_PER_HOUR] + HOUR_S - now)),
-        )
+    def switched_since(self, since: float) -> tuple[float, ...]:
+        """When the organisation was switched after ``since``."""
+        return tuple(at for at in self.switches if at > since)
 
     def with_switch(self, now: float) -> Ledger:
         """The organisation is about to be switched.  Store this before it is."""
-        return replace(self, switches=(*self._switches_since(now - HOUR_S), now))
+        return replace(self, switches=(*self.switched_since(now - HOUR_S), now))
 
     def with_totp_step(self, step: int) -> Ledger:
         return replace(self, totp_step=max(step, self.totp_step or 0))
@@ -309,6 +256,10 @@ class Ledger:
     def with_picture(self, picture: Picture) -> Ledger:
         return replace(self, picture=picture)
 
+    def with_life(self, life: Life) -> Ledger:
+        """A session has ended, or was replaced while it lived."""
+        return replace(self, lives=(*self.lives, life)[-KEPT:])
+
     def with_unrecognised(self) -> Ledger:
         return replace(self, unrecognised=self.unrecognised + 1)
 
@@ -353,19 +304,10 @@ class Ledger:
             unrecognised=0,
         )
 
-    def _switches_since(self, since: float) -> tuple[float, ...]:
-        return tuple(at for at in self.switches if at > since)
-
-    def _silent(self, now: float, life_s: float | None) -> Bucket:
-        return self.silent.filled(
-            now, capacity=float(SILENT_BUCKET), refill_s=_silent_refill_s(life_s)
-        )
+    def _bucket(self, rung: str, now: float, life_s: float | None) -> Bucket:
+        return prices.filled(self.buckets.get(rung) or prices.full(rung), rung, now, life_s)
 
     def _settled(self, outcome: Outcome) -> tuple[Submit, ...]:
         if not self.submits or self.submits[-1].outcome != "open":
             return self.submits
         return (*self.submits[:-1], replace(self.submits[-1], outcome=outcome))
-
-
-def _silent_refill_s(life_s: float | None) -> float:
-    return min(SILENT_REFILL_S, life_s / SILENT_PER_LIFE) if life_s else SILENT_REFILL_S

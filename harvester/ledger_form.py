@@ -9,6 +9,7 @@ from typing import Any
 from harvester.attempts import Latch, Submit
 from harvester.bucket import Bucket
 from harvester.ledger import Ledger
+from harvester.lives import Life
 from harvester.verdict import Picture
 
 
@@ -30,17 +31,20 @@ def to_dict(ledger: Ledger) -> dict[str, Any]:
         "retry_at": ledger.retry_at,
         "retry_error": ledger.retry_error,
         "unrecognised": ledger.unrecognised,
-        "silent": [ledger.silent.tokens, ledger.silent.at],
+        "buckets": {rung: [one.tokens, one.at] for rung, one in ledger.buckets.items()},
         "switches": list(ledger.switches),
         "totp_step": ledger.totp_step,
         "picture": None if ledger.picture is None else ledger.picture.as_dict(),
         "unhelpful": dict(ledger.unhelpful),
+        "lives": [[getattr(life, item.name) for item in fields(Life)] for life in ledger.lives],
     }
 
 
 def from_dict(data: dict[str, Any]) -> Ledger:
     """Raises ValueError, KeyError or TypeError when the data is no ledger."""
     latch = data["latch"]
+    # Ledgers of before 0.3 know one bucket.
+    buckets = data["buckets"] if "buckets" in data else {"silent": data["silent"]}
     picture = data["picture"]
     return Ledger(
         generation=int(data["generation"]),
@@ -56,10 +60,23 @@ def from_dict(data: dict[str, Any]) -> Ledger:
         retry_at=float(data["retry_at"]),
         retry_error=data["retry_error"],
         unrecognised=int(data["unrecognised"]),
-        silent=Bucket(float(data["silent"][0]), float(data["silent"][1])),
+        buckets=MappingProxyType(
+            {str(rung): Bucket(float(one[0]), float(one[1])) for rung, one in buckets.items()}
+        ),
         # Ledgers of before 0.2 have none.
         switches=tuple(float(at) for at in data.get("switches", ())),
         totp_step=data["totp_step"],
         picture=None if picture is None else Picture.from_dict(picture),
         unhelpful=MappingProxyType({str(k): float(v) for k, v in data["unhelpful"].items()}),
+        lives=tuple(_life(one) for one in data.get("lives", ())),
+    )
+
+
+def _life(data: list[Any]) -> Life:
+    alive_s, dead_s, longest_gap_s, declared_s = data
+    return Life(
+        float(alive_s),
+        None if dead_s is None else float(dead_s),
+        float(longest_gap_s),
+        None if declared_s is None else float(declared_s),
     )

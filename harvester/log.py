@@ -15,6 +15,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TextIO
 
 from harvester.clock import rfc3339
@@ -22,7 +23,11 @@ from harvester.redact import clean
 
 Form = Literal["text", "json"]
 
+# An event's name, its level and its fields.
+Hear = Callable[[str, int, Mapping[str, Any]], None]
+
 _LOGGER = logging.getLogger("harvester")
+_LISTENERS: list[Hear] = []
 # One line of a log never grows past what a terminal or a log shipper takes in one piece.
 _FIELD_LIMIT = 500
 LEVELS = {
@@ -34,10 +39,21 @@ LEVELS = {
 
 
 def event(name: str, /, *, level: int = logging.INFO, **fields: Any) -> None:
-    """Log that ``name`` happened.  Fields that are None are left out."""
+    """Log that ``name`` happened, and tell who listens.  Fields that are None are left out."""
+    told = {key: value for key, value in fields.items() if value is not None}
+    for hear in tuple(_LISTENERS):
+        hear(name, level, told)
     if _LOGGER.isEnabledFor(level):
-        told = {key: value for key, value in fields.items() if value is not None}
         _LOGGER.log(level, name, extra={"fields": told})
+
+
+def listen(hear: Hear) -> Callable[[], None]:
+    """Have ``hear`` told of every event, whatever the log's level; returns what ends that.
+
+    It may be called from any thread, must be quick, and must not raise.
+    """
+    _LISTENERS.append(hear)
+    return lambda: _LISTENERS.remove(hear)
 
 
 def configure(

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from harvester.budgets import refuses_submit
 from harvester.clock import Clock
 from harvester.errors import HarvesterError, KeyWrong, StoreError
 from harvester.ledger import Ledger
@@ -46,7 +47,7 @@ class LedgerOverseer:
 
     async def submit(self, fingerprint: str) -> HarvesterError | None:
         now = self._clock.wall_s()
-        refusal = self.ledger.refuses_submit(now, self._profile, others=self._others)
+        refusal = refuses_submit(self.ledger, now, self._profile, others=self._others)
         if refusal is not None:
             return refusal
         return await self._write_down(self.ledger.with_submit(now, fingerprint))

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from harvester import lifetime
+from harvester.budgets import refuses_submit
 from harvester.clock import Clock
 from harvester.digests import account_of, settings_digest
 from harvester.errors import (
@@ -107,15 +108,16 @@ class SignIns:
     ) -> Session | None:
         ledger = (await self._staging.with_picture(ledger)).with_account(self._account)
         if rung != "scripted":
-            if rung == "silent":
+            if rung in ("renew", "silent"):
                 life_s = None if current is None else lifetime.known_life_s(current)
-                ledger = ledger.with_silent(self._clock.wall_s(), life_s)
+                ledger = ledger.with_rung(rung, self._clock.wall_s(), life_s)
             await note_down(self._records, ledger)
             return await self._sign_in(runs, rung, current, ledger, ())
         # Of all profiles of one account, one sends its secret at a time, and each counts for all.
         async with locked(self._records.account_lock(self._account), self._patience_s()):
             others = await asyncio.to_thread(self._records.other_ledgers, self._account)
-            refusal = ledger.refuses_submit(self._clock.wall_s(), self._profile, others=others)
+            now = self._clock.wall_s()
+            refusal = refuses_submit(ledger, now, self._profile, others=others)
             if refusal is not None:
                 raise refusal
             # Written down before it is done: what cannot be written is not done.

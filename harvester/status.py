@@ -9,15 +9,10 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from harvester import budgets
 from harvester.clock import rfc3339
 from harvester.keeper import Keeper
-from harvester.ledger import (
-    DAY_S,
-    HOUR_S,
-    SUBMITS_SINCE_SUCCESS,
-    SWITCHES_PER_HOUR,
-    Ledger,
-)
+from harvester.ledger import Ledger
 from harvester.profile import Profile
 
 
@@ -55,7 +50,7 @@ def profile_status(
         "latch": stopped,
         "backoff_until": None if wait is None else rfc3339(now + (wait.retry_after_s or 0.0)),
         "backoff_code": None if wait is None else wait.code,
-        "budgets": _budgets(ledger, keeper.profile, now, standing.life_s),
+        "budgets": budgets.left(ledger, keeper.profile, now, standing.life_s),
         "last_event": None if last is None else {**last, "at": rfc3339(last["at"])},
     }
 
@@ -84,7 +79,7 @@ def _shown(step: Mapping[str, Any]) -> dict[str, Any]:
 
 def _stopped(ledger: Ledger, profile: Profile, now: float) -> dict[str, Any] | None:
     """What only a person clears: secrets that may not be sent any more, or the latch."""
-    refusal = ledger.refuses_submit(now, profile)
+    refusal = budgets.refuses_submit(ledger, now, profile)
     latch = ledger.latch
     error = refusal if refusal is not None and refusal.latched else None
     if error is None and latch is not None:
@@ -97,14 +92,4 @@ def _stopped(ledger: Ledger, profile: Profile, now: float) -> dict[str, Any] | N
         "hint": error.hint,
         "evidence": error.evidence or None,
         "since": None if latch is None else rfc3339(latch.since),
-    }
-
-
-def _budgets(ledger: Ledger, profile: Profile, now: float, life_s: float | None) -> dict[str, int]:
-    return {
-        "submits_left_hour": max(0, profile.submits_per_hour - ledger.sent_since(now - HOUR_S)),
-        "submits_left_day": max(0, profile.submits_per_day - ledger.sent_since(now - DAY_S)),
-        "submits_left_since_success": max(0, SUBMITS_SINCE_SUCCESS - len(ledger.since_success())),
-        "silent_left": ledger.silent_left(now, life_s),
-        "switches_left_hour": max(0, SWITCHES_PER_HOUR - ledger.switched_since(now - HOUR_S)),
     }

@@ -13,6 +13,7 @@ import json
 from dataclasses import replace
 
 from harvester import whose
+from harvester.budgets import refuses_switch
 from harvester.clock import Clock
 from harvester.errors import HarvesterError, OrganizationMismatch, RateLimited, SiteDown
 from harvester.ledger import Ledger
@@ -75,7 +76,7 @@ class Switching:
         if renewed or self._profile.organization is None or not self._profile.site.switch_org_path:
             return mismatch, ledger
         now = self._clock.wall_s()
-        refusal = ledger.refuses_switch(now)
+        refusal = refuses_switch(ledger, now)
         if refusal is not None:
             # Another sign-in would end here too: let none be made before a switch is free.
             return refusal, ledger.with_backoff(now, refusal, fraction=0.0)

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import pytest
 
 from standin import StandInProcess
+
+_T = TypeVar("_T")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--full",
+        action="store_true",
+        help="run what comes in two sizes in its full one, as `scripts/test faults` does",
+    )
+
+
+@pytest.fixture(scope="session")
+def size(pytestconfig: pytest.Config) -> Callable[[_T, _T], _T]:
+    """``size(reduced, full)``: how much of a long story this run tells."""
+    full = bool(pytestconfig.getoption("--full"))
+    return lambda reduced, whole: whole if full else reduced
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.ledger import SWITCHES_PER_HOUR
+from harvester.budgets import SWITCHES_PER_HOUR
 from runs import Home
 from standin import StandInProcess
 from walker import Walker

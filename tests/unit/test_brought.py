@@ -113,7 +113,7 @@ async def test_it_clears_nothing_in_the_ledger_and_counts_as_no_sign_in(tmp_path
     assert (after.latch, after.submits, after.rejected) == (
         before.latch, before.submits, before.rejected,
     )  # fmt: skip
-    assert (after.generation, after.silent) == (1, before.silent)
+    assert (after.generation, after.buckets) == (1, before.buckets)
     assert engine.keeper.ready
 
 

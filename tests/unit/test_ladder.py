@@ -86,7 +86,7 @@ def test_a_latch_on_the_secrets_leaves_silent_sign_ins_alone():
 def test_a_refusal_stays_a_refusal_when_the_silent_bucket_is_empty():
     ledger = Ledger().with_latch(NOW, CredentialsRejected("no"), blocks=(), settings="s", firm=True)
     for _ in range(10):
-        ledger = ledger.with_silent(NOW, None)
+        ledger = ledger.with_rung("silent", NOW, None)
     assert path(replace(FULL, why="none", ledger=ledger)) == ["credentials_rejected"]
 
 
@@ -105,7 +105,7 @@ def test_a_spent_budget_is_told_before_a_browser_starts():
 def test_an_empty_silent_bucket_waits_instead_of_typing_the_password():
     ledger = Ledger()
     for _ in range(10):
-        ledger = ledger.with_silent(NOW, None)
+        ledger = ledger.with_rung("silent", NOW, None)
     stopped = next_step(replace(FULL, why="none", ledger=ledger), NOW)
     assert isinstance(stopped, Stop)
     assert stopped.error.code == "rate_limited"

@@ -3,9 +3,12 @@
 import pytest
 
 from harvester import ledger_form
+from harvester.budgets import refuses_submit
 from harvester.digests import settings_digest
 from harvester.errors import AccountLocked, NeedsHuman, ProviderDown, RateLimited
 from harvester.ledger import BACKOFF_MOST_S, DAY_S, HOUR_S, Ledger
+from harvester.lives import Life
+from harvester.prices import PRICES
 from harvester.profile import Profile, SecretSource, Site
 from harvester.verdict import Picture
 
@@ -17,9 +20,9 @@ NOW = 1_000_000.0
 def test_a_send_is_refused_after_two_different_secrets_were_rejected():
     ledger = Ledger()
     for secret in ("old", "new"):
-        assert ledger.refuses_submit(NOW, PROFILE) is None
+        assert refuses_submit(ledger, NOW, PROFILE) is None
         ledger = ledger.with_submit(NOW, secret).with_rejected(secret)
-    refusal = ledger.refuses_submit(NOW + 30 * DAY_S, PROFILE)
+    refusal = refuses_submit(ledger, NOW + 30 * DAY_S, PROFILE)
     assert refusal is not None
     assert (refusal.code, refusal.latched) == ("credentials_rejected", True)
 
@@ -28,12 +31,12 @@ def test_a_success_between_two_rejections_starts_the_count_again():
     ledger = Ledger().with_submit(NOW, "a").with_rejected("a")
     ledger = ledger.with_submit(NOW + 1, "b").with_success("b")
     ledger = ledger.with_submit(NOW + 2, "c").with_rejected("c")
-    assert ledger.refuses_submit(NOW + 2 * HOUR_S, PROFILE) is None
+    assert refuses_submit(ledger, NOW + 2 * HOUR_S, PROFILE) is None
 
 
 def test_two_sends_that_were_never_answered_stop_the_third():
     ledger = Ledger().with_submit(NOW, "a").with_lost().with_submit(NOW, "a")
-    refusal = ledger.refuses_submit(NOW, PROFILE)
+    refusal = refuses_submit(ledger, NOW, PROFILE)
     assert refusal is not None
     assert (refusal.code, refusal.latched) == ("budget_spent", True)
 
@@ -47,17 +50,17 @@ def test_the_hourly_budget_counts_successes_too_and_says_when_it_ends():
     ledger = Ledger()
     for minute in range(3):
         ledger = ledger.with_submit(NOW + 60 * minute, "a").with_success("a")
-    refusal = ledger.refuses_submit(NOW + 180, PROFILE)
+    refusal = refuses_submit(ledger, NOW + 180, PROFILE)
     assert refusal is not None and refusal.code == "budget_spent" and not refusal.latched
     assert refusal.retry_after_s == pytest.approx(HOUR_S - 180)
-    assert ledger.refuses_submit(NOW + HOUR_S + 1, PROFILE) is None
+    assert refuses_submit(ledger, NOW + HOUR_S + 1, PROFILE) is None
 
 
 def test_the_daily_budget_holds_when_the_hourly_one_does_not():
     ledger = Ledger()
     for hour in range(5):
         ledger = ledger.with_submit(NOW + hour * 2 * HOUR_S, "a").with_success("a")
-    refusal = ledger.refuses_submit(NOW + 11 * HOUR_S, PROFILE)
+    refusal = refuses_submit(ledger, NOW + 11 * HOUR_S, PROFILE)
     assert refusal is not None and "day" in refusal.message
 
 
@@ -81,14 +84,14 @@ def test_a_clock_that_jumps_a_year_forgets_no_rejected_secret():
 def test_other_profiles_of_the_account_count_too():
     other = Ledger().with_submit(NOW, "x").with_rejected("x")
     mine = Ledger().with_submit(NOW, "y").with_rejected("y")
-    assert mine.refuses_submit(NOW, PROFILE) is None
-    refusal = mine.refuses_submit(NOW, PROFILE, others=(other,))
+    assert refuses_submit(mine, NOW, PROFILE) is None
+    refusal = refuses_submit(mine, NOW, PROFILE, others=(other,))
     assert refusal is not None and refusal.code == "credentials_rejected"
 
 
 def test_a_limit_of_none_sends_nothing():
     never = Profile("default", SITE, username="ada", submits_per_hour=0)
-    refusal = Ledger().refuses_submit(NOW, never)
+    refusal = refuses_submit(Ledger(), NOW, never)
     assert refusal is not None and refusal.code == "budget_spent"
 
 
@@ -144,14 +147,14 @@ def test_a_clock_set_back_by_a_year_does_not_turn_seconds_into_a_year():
 def test_silent_sign_ins_come_from_a_bucket_that_refills_with_time():
     ledger = Ledger()
     for _ in range(10):
-        assert ledger.silent_wait_s(NOW, None) == 0
-        ledger = ledger.with_silent(NOW, None)
-    assert ledger.silent_wait_s(NOW, None) == pytest.approx(300)
-    assert ledger.silent_wait_s(NOW + 300, None) == 0
+        assert ledger.wait_s("silent", NOW, None) == 0
+        ledger = ledger.with_rung("silent", NOW, None)
+    assert ledger.wait_s("silent", NOW, None) == pytest.approx(300)
+    assert ledger.wait_s("silent", NOW + 300, None) == 0
     # A session that lives 30 s may be renewed three times in each of its lives, for ever.
-    assert ledger.silent_wait_s(NOW + 10, 30.0) == 0
+    assert ledger.wait_s("silent", NOW + 10, 30.0) == 0
     # A clock that went back refills nothing.
-    assert ledger.silent_left(NOW - 3600, None) == 0
+    assert ledger.left("silent", NOW - 3600, None) == 0
 
 
 def test_unlock_clears_the_latch_and_the_count_but_not_the_hourly_budget():
@@ -161,7 +164,7 @@ def test_unlock_clears_the_latch_and_the_count_but_not_the_hourly_budget():
     ledger = ledger.with_latch(NOW, NeedsHuman("x"), blocks=("scripted",), settings="s")
     ledger = ledger.unlocked(NOW + 1, force=False)
     assert ledger.latch is None and ledger.since_success() == ()
-    assert ledger.refuses_submit(NOW + 1, PROFILE) is None
+    assert refuses_submit(ledger, NOW + 1, PROFILE) is None
     assert ledger.sent_since(NOW - 1) == 2
 
 
@@ -187,15 +190,35 @@ def test_everything_in_a_ledger_survives_storage():
         .with_rejected("a")
         .with_latch(NOW, NeedsHuman("x", hint="y"), blocks=("silent",), settings="s")
         .with_backoff(NOW, ProviderDown("z"), fraction=0.5)
-        .with_silent(NOW, None)
+        .with_rung("silent", NOW, None)
         .with_totp_step(7)
         .with_picture(Picture("asked", 401))
         .with_usefulness(NOW, "touch", helped=False)
         .with_unrecognised()
         .with_generation(4)
+        .with_switch(NOW)
+        .with_life(Life(3600.0, 3900.0, 300.0, 7200.0))
+        .with_life(Life(60.0))
         .with_backoff(NOW, ProviderDown("z"), fraction=0.5)
     )
     assert ledger_form.from_dict(ledger_form.to_dict(ledger)) == ledger
+
+
+def test_a_ledger_of_the_first_release_keeps_its_bucket():
+    stored = ledger_form.to_dict(Ledger())
+    del stored["buckets"], stored["lives"]
+    stored["silent"] = [3.0, NOW]
+    assert ledger_form.from_dict(stored).left("silent", NOW, None) == 3
+
+
+def test_each_rung_that_types_nothing_has_a_bucket_of_its_own():
+    ledger = Ledger()
+    for _ in range(PRICES["touch"].burst):
+        assert ledger.wait_s("touch", NOW, None) == 0
+        ledger = ledger.with_rung("touch", NOW, None)
+    assert ledger.wait_s("touch", NOW, None) == pytest.approx(60)
+    assert ledger.left("renew", NOW, None) == PRICES["renew"].burst
+    assert PRICES["touch"].a_day() == 20 + 1440
 
 
 def test_a_cheap_rung_that_does_not_help_is_given_up_for_a_day():

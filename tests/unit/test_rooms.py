@@ -25,7 +25,7 @@ FLOORS = {
         "passkeys", "evidence", "signin.dialogue",
     ),
     "rules": (
-        "attempts", "bucket", "digests", "ledger_form", "rest",
+        "attempts", "bucket", "budgets", "digests", "ledger_form", "lives", "prices", "rest",
         "ladder", "ledger", "lifetime", "discovery", "verdict", "setcookie", "whose", "pasted",
     ),
     "tools": (
@@ -33,9 +33,9 @@ FLOORS = {
         "signin",
     ),
     "engine": (
-        "by_hand", "climb", "flight", "held", "keeper", "locking", "overseer", "records", "reports",
-        "settle", "sign_ins", "signer", "staging", "standing", "status", "switching", "wallet",
-        "witness",
+        "by_hand", "climb", "condition", "flight", "held", "keeper", "locking", "overseer",
+        "records", "reports", "settle", "sign_ins", "signer", "staging", "standing", "status",
+        "switching", "upkeep", "wallet", "witness",
     ),
     "outlets": ("outlets",),
     "assembly": ("assembly", "daemon", "oneshot"),

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from engine import Engine, FakeClock, World, profile
 from harvester import errors, ledger_form
-from harvester.ledger import HOUR_S, SWITCHES_PER_HOUR, Ledger
+from harvester.budgets import SWITCHES_PER_HOUR
+from harvester.ledger import HOUR_S, Ledger
 from harvester.session import Cookie
 from harvester.signin.dialogue import SignedIn
 from harvester.staging import Staging

@@ -7,6 +7,7 @@ the original as ``__context__``).
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Sequence
 from pathlib import Path
@@ -145,20 +146,53 @@ class Grip:
     async def press(self, control: Control, seen: Control) -> None:
         """Press ``control``; ``seen`` is how it looked at another look, a moment ago or since.
 
-        What stands on top at the same place both times does not move and is not covered: it is
-        pressed without Playwright's own wait for that, which takes two more frames.  Unless
-        something comes up under the pointer, as menus do: that would be pressed instead.
+        What stands on top at the same place both times does not move and is not covered: the
+        pointer goes there and presses, without Playwright's own wait for that, which takes two
+        more frames.  Unless something comes up under the pointer, as menus do: that would be
+        pressed instead.
         """
-        element = await self._element(control)
         steady = control.box == seen.box and control.top is True and seen.top is True
-        force = steady and seen.enabled and control.enabled
-        if force:
-            pointed = element.hover(timeout=_ACTION_LIMIT_MS, force=True)
-            await through("point", pointed, self._frame)
+        # In a frame within the page the pointer's place is not the element's own.
+        if steady and seen.enabled and control.enabled and self._frame.parent_frame is None:
+            mouse = self._frame.page.mouse
+            place = await self._middle(control)
+            await self._in_time("point", mouse.move(*place))
             _, now = await self.again()
             under = now.get(control.index)
-            force = under is not None and under.top is True and under.box == control.box
-        await through("press", element.click(timeout=_ACTION_LIMIT_MS, force=force), self._frame)
+            still = under is not None and under.top is True and under.box == control.box
+            if still and await self._middle(control) == place:
+                await self._in_time("press", mouse.down())
+                await self._in_time("press", mouse.up())
+                return
+        element = await self._element(control)
+        await through("press", element.click(timeout=_ACTION_LIMIT_MS), self._frame)
+
+    async def _in_time(self, step: str, call: Awaitable[None]) -> None:
+        """The pointer has no limit of its own, and a page that hangs takes none of its moves."""
+        try:
+            async with asyncio.timeout(_ACTION_LIMIT_MS / 1000):
+                return await through(step, call, self._frame)
+        except TimeoutError:
+            late = Moved(step, unsure=True)
+        raise late
+
+    async def _middle(self, control: Control) -> tuple[float, float]:
+        """Where the control's middle is now, in the window."""
+        told = await through(
+            "find an element",
+            self._handle.evaluate(
+                "(look, index) => { const box = look.elements[index].getBoundingClientRect();"
+                " return [box.left + box.width / 2, box.top + box.height / 2]; }",
+                control.index,
+            ),
+            self._frame,
+        )
+        try:
+            x, y = told
+            return float(x), float(y)
+        except (TypeError, ValueError):
+            bent = Moved("find an element")  # a page may answer for its elements what it likes
+        raise bent
 
     async def type(self, control: Control, text: str) -> None:
         """Into the element of this document (see type.js), or nowhere."""

@@ -1,0 +1,81 @@
+"""How often a secret may be sent, and the organisation be switched: what the ledger allows now.
+
+Pure.  A provider that counts wrong passwords knows nothing of profiles: what was sent for an
+account counts in all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from harvester.errors import BudgetSpent, CredentialsRejected, HarvesterError
+from harvester.ledger import DAY_S, HOUR_S, Ledger
+from harvester.profile import Profile
+
+# Lock-out thresholds in the wild start at 3, and the person needs one try of his own.
+SUBMITS_SINCE_SUCCESS = 2
+# The site allows its user 30 an hour, who switches in his browser too, and in other profiles.
+SWITCHES_PER_HOUR = 10
+
+
+def refuses_submit(
+    ledger: Ledger, now: float, profile: Profile, *, others: Iterable[Ledger] = ()
+) -> HarvesterError | None:
+    """Why no secret may be sent now, or None.  ``others`` are the ledgers of other profiles for
+    the same account."""
+    counted = [one for each in (ledger, *others) for one in each.since_success()]
+    refused = {submit.fingerprint for submit in counted if submit.outcome == "rejected"}
+    if len(refused) >= SUBMITS_SINCE_SUCCESS:
+        return CredentialsRejected(
+            "two different secrets were refused one after the other; a third could lock "
+            "the account",
+            hint="check them by signing in yourself, then run: harvester unlock",
+            latched=True,
+        )
+    if len(counted) >= SUBMITS_SINCE_SUCCESS:
+        return BudgetSpent(
+            f"{len(counted)} passwords were sent since the last success",
+            hint="sign in yourself to see what is wrong, then run: harvester unlock",
+            latched=True,
+        )
+    for limit, span_s, word in (
+        (profile.submits_per_hour, HOUR_S, "hour"),
+        (profile.submits_per_day, DAY_S, "day"),
+    ):
+        recent = sorted(submit.at for submit in ledger.submits if submit.at > now - span_s)
+        if len(recent) >= limit:
+            frees_s = recent[-limit] + span_s - now if limit else span_s
+            return BudgetSpent(
+                f"{len(recent)} passwords were sent in the last {word}, the limit is {limit}",
+                hint=f"wait, or raise HARVESTER_SUBMITS_PER_{word.upper()}",
+                retry_after_s=max(1.0, frees_s),
+            )
+    return None
+
+
+def refuses_switch(ledger: Ledger, now: float) -> HarvesterError | None:
+    """Why the organisation may not be switched now, or None."""
+    recent = sorted(ledger.switched_since(now - HOUR_S))
+    if len(recent) < SWITCHES_PER_HOUR:
+        return None
+    return BudgetSpent(
+        f"the organisation was switched {len(recent)} times in the last hour, the limit is "
+        f"{SWITCHES_PER_HOUR}",
+        hint="wait; and see why each sign-in ends in another organisation",
+        retry_after_s=min(HOUR_S, max(1.0, recent[-SWITCHES_PER_HOUR] + HOUR_S - now)),
+    )
+
+
+def left(ledger: Ledger, profile: Profile, now: float, life_s: float | None) -> dict[str, int]:
+    """What may still be done now, by the names that ``status`` shows."""
+    hour, day = ledger.sent_since(now - HOUR_S), ledger.sent_since(now - DAY_S)
+    switched = len(ledger.switched_since(now - HOUR_S))
+    return {
+        "submits_left_hour": max(0, profile.submits_per_hour - hour),
+        "submits_left_day": max(0, profile.submits_per_day - day),
+        "submits_left_since_success": max(0, SUBMITS_SINCE_SUCCESS - len(ledger.since_success())),
+        "touches_left": ledger.left("touch", now, life_s),
+        "renewals_left": ledger.left("renew", now, life_s),
+        "silent_left": ledger.left("silent", now, life_s),
+        "switches_left_hour": max(0, SWITCHES_PER_HOUR - switched),
+    }
