@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harvester import __version__
 from harvester.asking import Asking
 from harvester.climb import Climber
 from harvester.clock import Clock, SystemClock, rfc3339
-from harvester.errors import UnknownProfile
-from harvester.held import Held
+from harvester.errors import HarvesterError, KeyWrong, UnknownProfile
+from harvester.held import LOOK_AT_LEAST_EVERY_S, Held
 from harvester.keeper import Keeper
 from harvester.log import event
 from harvester.outlets.files import Files
@@ -29,6 +30,9 @@ from harvester.sign_ins import SignIns
 from harvester.signer import Signer
 from harvester.staging import Staging
 from harvester.status import whole_status
+from harvester.steady import SteadyClock
+from harvester.summons import Call, Summons
+from harvester.timeline import Timeline
 from harvester.vault import keys
 from harvester.vault.directory import DirectoryStore, prepare
 from harvester.vault.nothing import NoStore
@@ -55,59 +59,152 @@ class House:
         only_look: bool = False,
         plain_window: bool = False,
         passkey_name: str | None = None,
+        on_person: Call | None = None,
     ) -> None:
         """``names`` are the profiles to open, all by default; with ``only_look`` a store that is
-        not there is not made; ``plain_window`` and ``passkey_name``: see ``SignIns``."""
+        not there is not made; ``plain_window`` and ``passkey_name``: see ``SignIns``;
+        ``on_person`` is called when only a person can help a profile (see ``Summons``)."""
         self._settings = settings
         self._clock = SystemClock() if clock is None else clock
         self._on_step = on_step
-        self._started_at = self._clock.wall_s()
+        self._started_s = self._clock.awake_s()
         self._signer = Signer()
-        self._clients: list[Asking] = []
-        self._keepers: dict[str, Keeper] = {}
-        self._files: list[Files] = []
+        self._rooms: dict[str, _Room] = {}
+        self._store: Store = NoStore()
+        self._key: SecretSource | None = None
         self._steps: dict[str, Step] = {}
+        self._timeline: Timeline | None = None
         self._names = tuple(settings.profiles if names is None else names)
         self._only_look = only_look
         self._plain_window = plain_window
         self._passkey_name = passkey_name
+        self._on_person = on_person
         self.socket: str | None = None
         self.on_change: Callable[[str], None] = lambda profile: None
         """Told when a profile should be looked at before its time."""
 
     async def __aenter__(self) -> House:
-        store, key = open_store(self._settings.process, only_look=self._only_look)
-        for name in self._names:
-            keeper = self._build(self._settings.profile(name), store, key)
-            await keeper.start()
-            self._keepers[name] = keeper
+        process = self._settings.process
+        self._store, self._key = open_store(process, only_look=self._only_look)
+        timeline = self._timeline = Timeline(self._store, self._clock)
+        if not self._only_look:
+            timeline.listen()
+        try:
+            for name in self._names:
+                room = self._room(self._settings.profile(name))
+                await room.keeper.start()
+                self._rooms[name] = room
+        except BaseException:
+            await asyncio.to_thread(timeline.close)
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await asyncio.gather(*(keeper.close() for keeper in self._keepers.values()))
+        await asyncio.gather(*(room.keeper.close() for room in self._rooms.values()))
         await self._signer.close()
-        for client in self._clients:
-            await client.close()
+        for room in self._rooms.values():
+            await room.client.close()
+        if self._timeline is not None:
+            await asyncio.to_thread(self._timeline.close)
 
     def keeper(self, name: str) -> Keeper:
         """Raises UnknownProfile."""
         try:
-            return self._keepers[name]
+            return self._rooms[name].keeper
         except KeyError:
             raise UnknownProfile(
                 f"there is no profile {name!r}",
-                hint="profiles: " + ", ".join(sorted(self._keepers)),
+                hint="profiles: " + ", ".join(sorted(self._rooms)),
             ) from None
 
     def keepers(self) -> Sequence[Keeper]:
-        return tuple(self._keepers.values())
+        return tuple(room.keeper for room in self._rooms.values())
+
+    def look(self, name: str) -> Callable[[], Awaitable[float]]:
+        """What the timer calls for a profile: whoever keeps it then does what is due."""
+
+        async def check() -> float:
+            room = self._rooms.get(name)
+            return LOOK_AT_LEAST_EVERY_S if room is None else await room.keeper.check()
+
+        return check
+
+    async def reload(self, settings: Settings) -> Changes:
+        """Take up other settings; what belongs to the process (store, key) stays as it is.
+
+        A changed profile lets its sign-in under way finish, and its session is served without a
+        gap where it is for the new settings too.  One that did not change notices nothing.
+        """
+        before, self._settings = self._settings.process, settings
+        ways = ("browser", "https_proxy", "ca_file")
+        all_change = any(getattr(before, way) != getattr(settings.process, way) for way in ways)
+        gone = tuple(name for name in self._rooms if name not in settings.profiles)
+        added = tuple(name for name in settings.profiles if name not in self._rooms)
+        changed = tuple(
+            name
+            for name, room in self._rooms.items()
+            if name not in gone and (all_change or room.keeper.profile != settings.profile(name))
+        )
+        closed = [self._rooms.pop(name) for name in gone]
+        await asyncio.gather(
+            *(room.close() for room in closed),
+            *(self._add(name) for name in added),
+            *(self._exchange(name) for name in changed),
+        )
+        return Changes(added, gone, changed)
+
+    async def _add(self, name: str) -> None:
+        room = self._room(self._settings.profile(name))
+        try:
+            await room.keeper.start()
+        except KeyWrong as error:
+            self._reject(name, error)
+        else:
+            self._rooms[name] = room
+
+    async def _exchange(self, name: str) -> None:
+        """Another keeper for the same records, in one step for whoever asks."""
+        old = self._rooms[name]
+        new = self._room(self._settings.profile(name))
+        try:
+            while True:
+                await old.keeper.landed()
+                await new.keeper.take_over(old.keeper)
+                if not old.keeper.busy:
+                    break
+        except KeyWrong as error:
+            self._reject(name, error)
+            return
+        self._rooms[name] = new
+        self.on_change(name)
+        try:
+            await old.keeper.landed()  # who was inside is answered first
+        finally:
+            await old.close()
+
+    def _reject(self, name: str, error: HarvesterError) -> None:
+        event(
+            "settings.rejected",
+            level=logging.ERROR,
+            profile=name,
+            code=error.code,
+            why=error.message,
+            next=error.hint or None,
+        )
+
+    async def history(self, name: str, *, limit: int) -> list[dict[str, Any]]:
+        """The last things that happened to a profile (see ``Timeline.entries``).
+
+        Raises UnknownProfile, StoreError."""
+        self.keeper(name)
+        assert self._timeline is not None  # noqa: S101  there is a keeper, so it was opened
+        return await asyncio.to_thread(self._timeline.entries, name, limit)
 
     async def tick(self) -> None:
         """Notice what other processes did, and try again what the disk refused."""
-        for keeper in self._keepers.values():
-            await keeper.follow_store()
-        for files in self._files:
-            await asyncio.to_thread(files.retry)
+        for room in tuple(self._rooms.values()):
+            await room.keeper.follow_store()
+            await asyncio.to_thread(room.files.retry)
 
     def _note_step(self, profile: str, step: Step) -> None:
         self._steps[profile] = step
@@ -115,37 +212,41 @@ class House:
 
     def status(self) -> dict[str, Any]:
         return whole_status(
-            self._keepers.values(),
+            self.keepers(),
             self._clock.wall_s(),
             harvester=__version__,
             pid=os.getpid(),
-            started_at=rfc3339(self._started_at),
+            started_at=rfc3339(self._clock.wall_s() - self._clock.awake_s() + self._started_s),
             socket=self.socket,
             steps=self._steps,
             file_troubles={
-                path: why for files in self._files for path, why in files.troubles.items()
+                path: why
+                for room in self._rooms.values()
+                for path, why in room.files.troubles.items()
             },
         )
 
-    def _way_to(self, profile: Profile) -> SiteClient:
+    def _way_to(self, profile: Profile, clock: Clock) -> SiteClient:
         from harvester.probe import SiteClient  # late: see asking.py
 
         process = self._settings.process
         return SiteClient(
             profile.site,
-            clock=self._clock,
+            clock=clock,
             https_proxy=process.https_proxy,
             ca_file=process.ca_file,
         )
 
-    def _build(self, profile: Profile, store: Store, key: SecretSource) -> Keeper:
+    def _room(self, profile: Profile) -> _Room:
+        """Everything of one profile.  The store is open."""
+        assert self._key is not None and self._timeline is not None  # noqa: S101  see __aenter__
         process = self._settings.process
-        client = Asking(lambda: self._way_to(profile))
-        self._clients.append(client)
-        records = Records(store, profile.name, self._clock)
-        staging = Staging(profile, client, self._clock)
+        clock = SteadyClock(self._clock)
+        client = Asking(lambda: self._way_to(profile, clock))
+        records = Records(self._store, profile.name, clock)
+        staging = Staging(profile, client, clock)
         files = Files(profile)
-        self._files.append(files)
+        self._timeline.follow(profile.name)
 
         async def publish(served: Served | None) -> None:
             if served is None:
@@ -158,24 +259,48 @@ class House:
             records=records,
             staging=staging,
             signer=self._signer,
-            clock=self._clock,
-            key=key,
+            clock=clock,
+            key=self._key,
             browser=process.browser,
             on_step=lambda step: self._note_step(profile.name, step),
             plain_window=self._plain_window,
             passkey_name=self._passkey_name,
         )
-        return Keeper(
+        keeper = Keeper(
             profile,
-            held=Held(profile, records=records, clock=self._clock, publish=publish),
+            held=Held(profile, records=records, clock=clock, publish=publish),
             climber=Climber(
-                profile, records=records, staging=staging, sign_ins=sign_ins, clock=self._clock
+                profile, records=records, staging=staging, sign_ins=sign_ins, clock=clock
             ),
             staging=staging,
             records=records,
-            clock=self._clock,
+            clock=clock,
             on_change=lambda: self.on_change(profile.name),
+            summons=Summons(profile.name, records=records, call=self._on_person),
         )
+        return _Room(keeper, files, client)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What other settings came to: names of profiles."""
+
+    added: tuple[str, ...]
+    gone: tuple[str, ...]
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """One profile's parts that the house itself has to do with."""
+
+    keeper: Keeper
+    files: Files
+    client: Asking
+
+    async def close(self) -> None:
+        await self.keeper.close()
+        await self.client.close()
 
 
 def open_store(process: Process, *, only_look: bool) -> tuple[Store, SecretSource]:

@@ -185,6 +185,11 @@ class Client:
     def status(self) -> dict[str, Any]:
         return self._object("GET", "/v1/status", None, wait_s=0.0)
 
+    def history(self, profile: str, *, limit: int = 100) -> dict[str, Any]:
+        """The last ``limit`` (1 to 1000) things that happened, the newest last, and why."""
+        path = f"/v1/history?profile={quote(profile, safe='')}&limit={limit}"
+        return self._object("GET", path, None, wait_s=0.0)
+
     def _object(
         self, method: str, path: str, body: Mapping[str, Any] | None, *, wait_s: float
     ) -> dict[str, Any]:

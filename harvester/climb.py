@@ -11,47 +11,53 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
-from harvester import ladder, lifetime, whose
+from harvester import ladder, lifetime, reasons, whose
+from harvester.afterlife import SECOND_OPINION_S
 from harvester.budgets import refuses_submit
 from harvester.clock import Clock
 from harvester.digests import account_of, settings_digest
 from harvester.errors import (
+    Bug,
+    HarvesterError,
     IdentityMismatch,
     OrganizationMismatch,
     OriginMismatch,
+    RateLimited,
     SiteDown,
     StoreCorrupt,
     StoreError,
 )
 from harvester.ledger import Ledger
 from harvester.lifetime import Freshness
+from harvester.lives import Life
 from harvester.locking import locked
 from harvester.log import event
+from harvester.notes import heed, not_durable, note_down
 from harvester.profile import Profile
 from harvester.records import Records
 from harvester.session import Session
-from harvester.sign_ins import LOCK_PATIENCE_S, SignIns, note_down
+from harvester.sign_ins import LOCK_PATIENCE_S, SignIns
 from harvester.staging import Staging
+from harvester.succession import Succession
 from harvester.verdict import Verdict
 
-# Two probes this far apart that both say no are two independent witnesses.
-SECOND_OPINION_S = 1.0
-
-
-# Told of a session at hand that the site rolled: before, after.
-Adopt = Callable[[Session, Session], Awaitable[None]]
+# Told what a touch made of the session at hand: before, after; None: the site refused it, twice.
+Adopt = Callable[[Session, Session | None], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class Climbed:
-    """``durable`` is false when the session could not be stored: it lives in memory only."""
+    """``durable`` is false when the session could not be stored: it lives in memory only.
+    ``replaced`` is what the ledger now holds of the life of the one before, if that lives."""
 
     session: Session
     rung: str
     durable: bool = True
+    replaced: Life | None = None
 
 
 class Climber:
@@ -71,6 +77,7 @@ class Climber:
         self._staging = staging
         self._sign_ins = sign_ins
         self._clock = clock
+        self._succession = Succession(profile, records=records, staging=staging, clock=clock)
         self._settings = settings_digest(profile)
         self._account = account_of(profile)
 
@@ -79,43 +86,105 @@ class Climber:
         """Whether the last browser ran in its sandbox; None before one ran."""
         return self._sign_ins.sandboxed
 
-    async def climb(self, why: ladder.Why, current: Session | None, adopt: Adopt) -> Climbed:
+    async def climb(
+        self,
+        why: ladder.Why,
+        current: Session | None,
+        adopt: Adopt,
+        *,
+        before: Session | None = None,
+    ) -> Climbed:
         """A session newer or longer than ``current``.  Raises HarvesterError when there is none.
 
         ``adopt`` is told what the site rolled while it was asked: the value that is good now.
+        ``before`` is the session that ``current`` took the place of, if nobody refused it.
         """
         async with locked(self._records.lock(), self._patience_s()) as waited_s:
             adopted = await self._made_meanwhile(why, current, waited_s)
             if adopted is not None:
                 return Climbed(adopted, "store")
             if why == "denied" and current is not None:
-                await self._note_refused(current)
+                await self._succession.refused(current)
+                back = await self._succession.fall_back(current, before)
+                if back is not None:
+                    return await self._keep(back, "rollback")
             tried: tuple[ladder.Rung, ...] = ()
             while True:
                 ledger = await asyncio.to_thread(self._records.ledger)
+                if self._records.foreign:
+                    await note_down(self._records, ledger)
                 facts = await self._facts(why, current, ledger, tried)
                 step = ladder.next_step(facts, self._clock.wall_s())
                 if isinstance(step, ladder.Stop):
+                    self._tell_stop(facts, step.error)
                     raise step.error
                 if isinstance(step, ladder.Enough) and current is not None:
                     return await self._keep(current, "touch")
                 assert isinstance(step, ladder.Climb)  # noqa: S101  there is nothing else
-                event("climb.rung", profile=self._profile.name, rung=step.rung, why=why)
-                if step.rung == "touch" and current is not None:
-                    ledger = await self._spend(step.rung, current, ledger)
-                    touched = await self._touch(current)
-                    if touched is None:
-                        why, climbed = "denied", None
-                        await self._note_refused(current)
+                event(
+                    "climb.rung",
+                    profile=self._profile.name,
+                    rung=step.rung,
+                    cause=why,
+                    why=reasons.BECAUSE[why],
+                    skipped=reasons.skipped(facts, self._clock.wall_s(), step.rung) or None,
+                )
+                with self._told(step.rung) as ended:
+                    if step.rung == "touch" and current is not None:
+                        ledger = await self._spend(step.rung, current, ledger)
+                        touched = await self._touch(current)
+                        if touched is None:
+                            why = "denied"
+                            await self._succession.refused(current)
+                            back = await self._succession.fall_back(current, before)
+                            climbed = None if back is None else await self._keep(back, "rollback")
+                            await adopt(current, None)
+                        else:
+                            await adopt(current, touched)
+                            climbed = await self._judge_cheap(
+                                "touch", why, current, touched, ledger
+                            )
+                            current = touched
                     else:
-                        await adopt(current, touched)
-                        climbed = await self._judge_cheap("touch", why, current, touched, ledger)
-                        current = touched
-                else:
-                    climbed = await self._browse(step.rung, why, current, ledger)
+                        climbed = await self._browse(step.rung, why, current, ledger)
+                    ended.append("no_help" if climbed is None else "session")
                 if climbed is not None:
                     return climbed
                 tried = (*tried, step.rung)
+
+    def _tell_stop(self, facts: ladder.Facts, error: HarvesterError) -> None:
+        now = self._clock.wall_s()
+        event(
+            "climb.stopped",
+            profile=self._profile.name,
+            code=error.code,
+            cause=facts.why,
+            why=f"{error.code}: {error.message}",
+            skipped=reasons.skipped(facts, now),
+            **reasons.after(error, facts.ledger, self._profile, now),
+        )
+
+    @contextmanager
+    def _told(self, rung: ladder.Rung) -> Iterator[list[str]]:
+        """Say how a rung ended and how long it took; what it brought is put into the list."""
+        ended: list[str] = []
+        began = self._clock.awake_s()
+        try:
+            yield ended
+        except HarvesterError as error:
+            ended.append(error.code)
+            raise
+        except asyncio.CancelledError:
+            ended.append("cancelled")
+            raise
+        finally:
+            event(
+                "climb.rung_ended",
+                profile=self._profile.name,
+                rung=rung,
+                result=ended[-1] if ended else Bug.code,
+                took_s=round(self._clock.awake_s() - began, 3),
+            )
 
     def _patience_s(self) -> float:
         return self._profile.sign_in_limit_s + LOCK_PATIENCE_S
@@ -146,12 +215,6 @@ class Climber:
             )
             return None
         return session
-
-    async def _note_refused(self, current: Session) -> None:
-        """Remembered, so that a restart does not serve again what the site refused."""
-        ledger = await asyncio.to_thread(self._records.ledger)
-        if ledger.refused < current.generation:
-            await note_down(self._records, ledger.with_refused(current.generation))
 
     async def _facts(
         self,
@@ -194,11 +257,13 @@ class Climber:
             if touched.verdict is Verdict.DENIED:
                 return None
         if touched.session is None:
-            raise SiteDown(
-                f"the site did not say whether the session lives ({touched.trouble})",
-                hint="the last good session is still served",
-                retry_after_s=touched.retry_after_s,
-            )
+            why = f"the site did not say whether the session lives ({touched.trouble})"
+            hint, after_s = "the last good session is still served", touched.retry_after_s
+            if touched.limited:
+                limited = RateLimited(why, hint=hint, retry_after_s=after_s)
+                await heed(self._records, limited, self._clock)
+                raise limited
+            raise SiteDown(why, hint=hint, retry_after_s=after_s)
         return touched.session
 
     async def _judge_cheap(
@@ -218,12 +283,18 @@ class Climber:
         if why in ("stale", "spent") and ledger.worth(rung, now) != helped:
             after = after.with_usefulness(now, rung, helped=helped)
         if helped:
-            after = after.with_generation(candidate.generation)
+            after = after.with_renewal().with_generation(candidate.generation)
         if after != ledger:
             await note_down(self._records, after)
         if helped:
             return await self._keep(candidate, rung)
-        event("climb.no_help", profile=self._profile.name, rung=rung)
+        event(
+            "climb.no_help",
+            profile=self._profile.name,
+            rung=rung,
+            why="it did not move the session's end",
+            next="the next rung",
+        )
         return None
 
     def _longer(self, current: Session, candidate: Session) -> bool:
@@ -244,7 +315,7 @@ class Climber:
         try:
             await asyncio.to_thread(self._records.keep_session, session)
         except StoreError as error:
-            event("store.not_durable", level=logging.ERROR, why=error.message, code=error.code)
+            not_durable(self._profile.name, error)
             return Climbed(session, rung, durable=False)
         return Climbed(session, rung)
 
@@ -258,4 +329,7 @@ class Climber:
         if rung == "renew" and current is not None:
             ledger = await asyncio.to_thread(self._records.ledger)
             return await self._judge_cheap("renew", why, current, staged, ledger)
-        return await self._keep(staged, rung)
+        life = None
+        if current is not None and why != "denied":
+            life = await self._succession.replaced(current)
+        return replace(await self._keep(staged, rung), replaced=life)

@@ -14,14 +14,17 @@ from collections.abc import Iterator
 
 from harvester import paths
 from harvester.assembly import House
+from harvester.bell import Bell
 from harvester.clock import SystemClock
 from harvester.errors import ConfigInvalid
-from harvester.log import configure, event
+from harvester.log import configure, event, listen
 from harvester.outlets.api import Api
 from harvester.outlets.listen import Listener
 from harvester.overseer import Step
 from harvester.process import harden
+from harvester.reload import Reload, Reread
 from harvester.settings import Process, Settings
+from harvester.tally import Tally
 from harvester.timer import Timer
 from harvester.vault.directory import DirectoryStore, prepare
 
@@ -31,30 +34,42 @@ GRACE_S = 2.0
 DESCRIPTORS = 4096
 
 
-async def serve(settings: Settings) -> int:
-    """Run until TERM, INT or HUP.  Raises HarvesterError for faults at the start."""
+async def serve(settings: Settings, reread: Reread) -> int:
+    """Run until TERM or INT; ``reread`` reads the settings again at HUP.
+
+    Raises HarvesterError for faults at the start.
+    """
     harden()
     process = settings.process
     configure(process.log_level, process.log_format)
     _room_for_connections()
     path = paths.socket_to_bind(process.socket, process.store, os.environ)
-    house = House(settings, on_step=_tell)
+    tally = Tally()
+    bell = Bell(process.on_person_needed, notify=process.notify, environ=os.environ)
+    house = House(settings, on_step=_tell, on_person=bell.ring)
     with _alone(process), Listener(path, allow_uids=process.allow_uids) as sock:
         async with house:
             # Not before: a key command may take half a minute, and until the store is open there
             # is nothing that a signal should end with care.
             stop = _stop_asked()
+            deaf = listen(tally.hear)
             house.socket = str(path)
-            api = Api(house, allow_uids=process.allow_uids)
+            api = Api(house, allow_uids=process.allow_uids, tally=tally)
             await api.start(sock)
             timer = _timer(house)
+            reload = Reload(settings, reread, house=house, bell=bell, timer=timer)
+            reload.start()
+            _on_hup(reload, stop)
             event("daemon.started", socket=str(path), profiles=len(house.keepers()))
             try:
                 await stop.wait()
             finally:
                 event("daemon.stopping")
                 timer.stop()
+                await reload.stop()
+                await bell.close()
                 await api.stop(GRACE_S)
+                deaf()
     event("daemon.stopped")
     return 0
 
@@ -71,11 +86,34 @@ def _stop_asked() -> asyncio.Event:
     """Set when somebody wants us to end."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        # Whoever started us under nohup wants HUP ignored.
+    for number in (signal.SIGTERM, signal.SIGINT):
         if signal.getsignal(number) is not signal.SIG_IGN:
             loop.add_signal_handler(number, stop.set)
     return stop
+
+
+def _on_hup(reload: Reload, stop: asyncio.Event) -> None:
+    """HUP reloads; but where it says that our terminal is gone, it ends us, as it ends others:
+    a daemon that lives on behind a closed window keeps the next one from its store, unseen."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return  # whoever started us under nohup wants it ignored
+    had_terminal = _has_terminal()
+
+    def heard() -> None:
+        if had_terminal and not _has_terminal():
+            stop.set()
+        else:
+            reload.ask()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, heard)
+
+
+def _has_terminal() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC))
+    except OSError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -100,6 +138,6 @@ def _timer(house: House) -> Timer:
     timer = Timer(SystemClock())
     house.on_change = timer.soon
     for keeper in house.keepers():
-        timer.watch(keeper.profile.name, keeper.check)
+        timer.watch(keeper.profile.name, house.look(keeper.profile.name))
     timer.start(house.tick)
     return timer

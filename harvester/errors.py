@@ -24,6 +24,7 @@
     │   ├── UnknownProfile         unknown_profile
     │   ├── KeyWrong               key_wrong
     │   └── ConfigInvalid          config_invalid
+    │       ├── ConfigClock            config_clock
     │       ├── ConfigUnknown          config_unknown
     │       ├── ConfigUnsafe           config_unsafe
     │       └── ConfigSecret           config_secret
@@ -196,6 +197,12 @@ class KeyWrong(WrongSetting):
 
 class ConfigInvalid(WrongSetting):
     code = "config_invalid"
+
+
+class ConfigClock(ConfigInvalid):
+    """This machine's clock is wrong, and what depends on it was not tried."""
+
+    code = "config_clock"
 
 
 class ConfigUnknown(ConfigInvalid):

@@ -7,8 +7,10 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from harvester.clock import Clock
+from harvester.crowd import Crowd
 from harvester.errors import Bug, Busy, HarvesterError, NotNow, TimedOut, from_dict
 from harvester.ladder import Why
+from harvester.ledger import RETRY_AFTER_MOST_S
 from harvester.session import Session
 
 # A failed flight answers everybody who asks within this time: a storm of callers is one failure.
@@ -31,11 +33,14 @@ class Flight:
         self._climb = climb
         self._clock = clock
         self._task: asyncio.Task[Session] | None = None
+        self._crowd: Crowd[Session] | None = None
         self._why: Why | None = None
         self._brought = False
         self._error: HarvesterError | None = None
         self._failures = 0
         self._failed_at = 0.0
+        self.failing_since: float | None = None
+        """Since when, by the wall clock, every climb has failed in this way."""
 
     @property
     def up(self) -> bool:
@@ -47,14 +52,32 @@ class Flight:
         return self._error
 
     def forgive(self) -> None:
-        self._error, self._failures = None, 0
+        self._error, self._failures, self.failing_since = None, 0, None
 
-    async def join(self, why: Why) -> Session:
-        """Wait for the climb that is under way, or for a new one.  Raises its error.
+    async def join(self, why: Why, wait_s: float | None = None) -> Session:
+        """Wait for the climb that is under way, or for a new one.  Raises its error, or
+        TimeoutError after ``wait_s``.
 
         Whoever asks for a new sign-in joins no lesser climb: his own follows it.
-        Cancelling a caller (its patience ended) cancels no climb that others wait for.
+        A caller who leaves (its patience ended) ends no climb that others wait for.
         """
+        if self._task is not None and not self._shares(why):
+            loop = asyncio.get_running_loop()
+            began_s = loop.time()
+            async with asyncio.timeout(wait_s):
+                session = await self._turn_came(why)
+            if session is not None:
+                return session
+            wait_s = None if wait_s is None else max(0.0, wait_s - (loop.time() - began_s))
+        if self._task is None or self._crowd is None:
+            if self._error is not None and why not in _ASKED and self._is_new():
+                raise _again(self._error)
+            self._why = why
+            self._crowd = self._take_off(self._run(why))
+        return await self._result_of(self._crowd, wait_s)
+
+    async def _turn_came(self, why: Why) -> Session | None:
+        """Wait while what flies is not what is asked for; the session, if one was brought."""
         while (task := self._task) is not None and not self._shares(why):
             brought = self._brought
             await asyncio.wait({task})
@@ -67,13 +90,13 @@ class Flight:
                 and task.exception() is None
             ):
                 return task.result()
-        if self._task is None:
-            if self._error is not None and why not in _ASKED and self._is_new():
-                raise _again(self._error)
-            self._why = why
-            self._task = asyncio.create_task(self._run(why))
-            self._task.add_done_callback(self._landed)
-        return await self._result_of(self._task)
+        return None
+
+    def _take_off(self, work: Coroutine[Any, Any, Session]) -> Crowd[Session]:
+        self._task = asyncio.create_task(work)
+        self._task.add_done_callback(self._landed)
+        # Behind the callback above: who is woken finds the flight landed.
+        return Crowd(self._task)
 
     async def carry(self, bring: Bring) -> Session:
         """Fly what somebody brings along, after what is under way.  Raises its error.
@@ -83,9 +106,8 @@ class Flight:
         """
         await self.landed()
         self._brought = True
-        self._task = asyncio.create_task(self._carry(bring))
-        self._task.add_done_callback(self._landed)
-        return await self._result_of(self._task)
+        self._crowd = self._take_off(self._carry(bring))
+        return await self._result_of(self._crowd)
 
     def _shares(self, why: Why) -> bool:
         return not self._brought and (why not in _NEW_SIGN_IN or self._why == why)
@@ -103,12 +125,11 @@ class Flight:
             self._task.cancel()
             await self.landed()
 
-    async def _result_of(self, task: asyncio.Task[Session]) -> Session:
+    async def _result_of(self, crowd: Crowd[Session], wait_s: float | None = None) -> Session:
+        await crowd.over(wait_s)
         try:
-            return await asyncio.shield(task)
+            return crowd.task.result()
         except asyncio.CancelledError:
-            if not task.cancelled():
-                raise  # the caller went away
             error: HarvesterError = Busy(
                 "the sign-in was ended before it was done",
                 hint="ask again",
@@ -131,6 +152,8 @@ class Flight:
         else:
             self.forgive()
             return session
+        if self._error is None or self._error.code != failure.code or self.failing_since is None:
+            self.failing_since = self._clock.wall_s()
         self._error, self._failed_at = failure, self._clock.awake_s()
         self._failures += 1
         raise failure
@@ -150,7 +173,7 @@ class Flight:
     def _is_new(self) -> bool:
         window_s = min(REPEAT_ERROR_MOST_S, REPEAT_ERROR_S * 2 ** min(self._failures - 1, 10))
         if isinstance(self._error, NotNow) and self._error.retry_after_s is not None:
-            window_s = max(window_s, self._error.retry_after_s)
+            window_s = max(window_s, min(self._error.retry_after_s, RETRY_AFTER_MOST_S))
         return bool(self._clock.awake_s() - self._failed_at < window_s)
 
     def _landed(self, task: asyncio.Task[Session]) -> None:

@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 
 from harvester import lifetime, whose
-from harvester.clock import Clock
-from harvester.errors import StoreError
+from harvester.clock import STEP_S
+from harvester.errors import HarvesterError, KeyWrong, StoreError, WrongSetting
 from harvester.ladder import Why
 from harvester.lifetime import Freshness
+from harvester.lives import Learned, Life, learned
 from harvester.log import event
 from harvester.profile import Profile
 from harvester.records import Records
-from harvester.session import Served, Session
+from harvester.session import Served, Session, Verdict
+from harvester.steady import SteadyClock
 
 # Values that a site rolls on every request are stored at most this often.
 STORE_ROLLED_EVERY_S = 5.0
@@ -36,7 +39,7 @@ class Held:
     """One profile's last good session, in memory and in the store."""
 
     def __init__(
-        self, profile: Profile, *, records: Records, clock: Clock, publish: Publish
+        self, profile: Profile, *, records: Records, clock: SteadyClock, publish: Publish
     ) -> None:
         self._profile = profile
         self._records = records
@@ -45,8 +48,16 @@ class Held:
         self._stamp: object | None = None
         self._rolled = False
         self._stored_at = -STORE_PROOF_EVERY_S
+        self._lives: tuple[Life, ...] = ()
         self.session: Session | None = None
+        """With the end that is to be expected, which may be earlier than the declared one."""
+        self.learned = Learned()
+        """What the lives of its like teach, and its own so far."""
         self.refused = False
+        self.doubt = ""
+        """Why the times of the session are not to be believed before the site was asked."""
+        self.moved = False
+        """The clock was set, and what is stored and published is dated by the one before."""
         self.durable = True
         self.highest = 0
         """The highest generation known to have been given out."""
@@ -68,19 +79,52 @@ class Held:
             session,
             refresh_every_s=self._profile.refresh_every_s,
             max_age_s=self._profile.max_age_s,
+            learned=self.learned,
         )
 
+    def learn(self, lives: tuple[Life, ...]) -> None:
+        """What was seen of earlier sessions, and what it means for the one at hand."""
+        self._lives = lives
+        self._foresee()
+
+    def _foresee(self) -> None:
+        if self.session is None:
+            self.learned = learned(self._lives)
+        else:
+            self.learned = learned(self._lives, lifetime.life_of(self.session))
+            self.session = lifetime.foreseen(self.session, self.learned)
+
     def freshness(self, session: Session) -> Freshness:
+        if self.doubt:
+            return Freshness.UNKNOWN
         return lifetime.freshness(session, self._clock.wall_s(), self.windows(session))
 
     def over(self, session: Session) -> bool:
-        return session.expires_at is not None and session.expires_at <= self._clock.wall_s()
+        """It must be dead by now: a learned end is one that its like have still reached."""
+        if session.expires_at is None:
+            return False
+        reached_s = 0.0
+        if session.expires_kind == "learned":
+            reached_s = (self.learned.within_s or 0.0) - (self.learned.life_s or 0.0)
+        return session.expires_at + reached_s <= self._clock.wall_s()
 
     def meets(self, session: Session, min_valid_s: float) -> bool:
         """No known end falls before the time asked for."""
         if session.expires_at is None:
             return True
         return session.expires_at - self._clock.wall_s() >= min_valid_s
+
+    def served(
+        self,
+        session: Session,
+        min_valid_s: float,
+        error: HarvesterError | None = None,
+        verdict: Verdict | None = None,
+    ) -> Served:
+        """As it is handed to a caller; ``error`` is why it is the last one and no newer,
+        ``verdict`` answers a report."""
+        met = self.meets(session, min_valid_s)
+        return Served(session, error is not None, error, met, verdict)
 
     def good_enough(self, session: Session, min_valid_s: float) -> bool:
         """Whether to serve without a refresh: it will last, or no new one would last either."""
@@ -94,13 +138,40 @@ class Held:
 
     def until_due_s(self, session: Session) -> float:
         """Seconds until something should be done about it."""
-        due = self.windows(session).stale_at
-        if session.expires_at is None:
-            ask_at = session.proved_at + lifetime.ASK_UNKNOWN_EVERY_S
-            due = ask_at if due is None else min(due, ask_at)
-        if due is None:
-            return LOOK_AT_LEAST_EVERY_S
+        when = self.windows(session)
+        due = min(
+            (at for at in (when.stale_at, when.ask_at) if at is not None), default=float("inf")
+        )
         return min(LOOK_AT_LEAST_EVERY_S, max(0.05, due - self._clock.wall_s()))
+
+    # the clocks
+
+    def notice(self) -> None:
+        """Look at the clocks: a machine that slept, or whose clock was set, asks the site first.
+
+        By the windows a session that slept through its end is over, and one that a restored
+        machine holds is young; the site may see both otherwise.
+        """
+        jolt = self._clock.jolt()
+        if jolt and self.usable() is not None:
+            self._begin_doubt(jolt)
+
+    def shift(self, by_s: float) -> None:
+        """Our clock was set forward by ``by_s``: ages stay, times move."""
+        if self.session is not None:
+            self.session = self.session.shifted(by_s)
+            self.moved = True
+
+    def _begin_doubt(self, why: str) -> None:
+        self.doubt = why
+        event("session.doubted", profile=self._profile.name, why=f"{why}: the site is asked first")
+
+    async def settle_labels(self) -> None:
+        """Store and publish by the new clock."""
+        self.moved = False
+        if self.session is not None:
+            await self.store()
+            await self._publish(Served(self.session))
 
     # what happens to it
 
@@ -108,29 +179,58 @@ class Held:
         """A new session, proved and stored by the climb, or found in the store."""
         if self.session is None or session.generation != self.session.generation:
             self._rolled = False
-        self.session, self.refused = session, False
+        self.session, self.refused, self.doubt = session, False, ""
+        self._foresee()
+        session = self.session
         self.highest = max(self.highest, session.generation)
         self.durable = durable
-        self._stamp = await asyncio.to_thread(self._records.session_stamp)
+        await self._note_stamp()
         await self._publish(Served(session))
+
+    async def inherit(self, before: Held) -> None:
+        """Take over what another one of the same profile holds: a value that the site rolled
+        since it was stored, or a session that no disk took.  What is not for these settings, or
+        is older than what the store had, stays behind."""
+        session = before.session
+        if session is None:
+            return
+        try:
+            whose.check(self._profile, session)
+        except WrongSetting:
+            return
+        if self.session is not None and self.session.generation > session.generation:
+            return
+        by_s = self._clock.wall_s() - before._clock.wall_s()
+        if abs(by_s) > STEP_S:  # the clock was set since the other one began
+            session = session.shifted(by_s)
+        known = self.session is not None and self.session.cookies == session.cookies
+        self.session, self.refused, self.durable = session, before.refused, before.durable
+        self.highest = max(self.highest, before.highest)
+        self._rolled, self._stored_at = before._rolled, before._stored_at
+        self.doubt = before.doubt
+        self._foresee()
+        if not known:
+            await self._publish(Served(self.session))
 
     def refuse(self) -> None:
         """The site said no, proved twice."""
-        self.refused = True
+        self.refused, self.doubt = True, ""
 
     async def let_go(self) -> None:
         """A person signed out."""
-        self.session, self.refused, self._stamp = None, False, None
+        self.session, self.refused, self.doubt, self._stamp = None, False, "", None
         await self._publish(None)
 
     async def proved(self, before: Session, after: Session) -> None:
         """A probe said alive; ``after`` holds what its answer rolled."""
-        if self.session is not before:
+        held = self.session
+        if held is None or (held.generation, held.cookies) != (before.generation, before.cookies):
             return
-        self.session = after
+        self.session, self.doubt = after, ""
+        self._foresee()
         if after.cookies != before.cookies:
             self._rolled = True
-            await self._publish(Served(after))
+            await self._publish(Served(self.session))
         now = self._clock.awake_s()
         every_s = STORE_ROLLED_EVERY_S if self._rolled else STORE_PROOF_EVERY_S
         if now - self._stored_at >= every_s:
@@ -144,6 +244,12 @@ class Held:
             generation = max(self.session.generation, self.highest) + 1
             self.session = replace(self.session, generation=generation)
             self.highest = generation
+            event(
+                "session.renumbered",
+                profile=self._profile.name,
+                generation=generation,
+                why="a client was refused with a value that the site had rolled away",
+            )
             await self.store()
             await self._publish(Served(self.session))
 
@@ -155,11 +261,18 @@ class Held:
         self._stored_at = self._clock.awake_s()
         try:
             if await asyncio.to_thread(self._records.keep_session_if_newest, self.session):
-                self._stamp = await asyncio.to_thread(self._records.session_stamp)
+                await self._note_stamp()
                 self.durable = True
-        except StoreError as error:
+        except (StoreError, KeyWrong) as error:
             self.durable = False
-            event("store.not_durable", level=logging.ERROR, code=error.code, why=error.message)
+            event(
+                "store.not_durable",
+                level=logging.ERROR,
+                profile=self._profile.name,
+                code=error.code,
+                why=error.message,
+                next="it is kept in memory and stored when the disk takes it",
+            )
 
     async def close(self) -> None:
         if self._rolled:
@@ -171,21 +284,38 @@ class Held:
         Raises StoreError, KeyWrong, or a mismatch (see ``whose.check``): a session never moves to
         another origin, organisation or user because a setting was changed.
         """
-        session = await asyncio.to_thread(self._records.session)
-        self._stamp = await asyncio.to_thread(self._records.session_stamp)
+        moved_s = self._clock.moved_s
+        session, sure = await asyncio.to_thread(self._records.dated_session)
+        if session is not None and self._clock.moved_s != moved_s:  # while it was read
+            session = session.shifted(self._clock.moved_s - moved_s)
+        await self._note_stamp()
         if session is None:
             return False
         whose.check(self._profile, session)
         if self.session is not None and session.generation <= self.session.generation:
             return False
         await self.take(session, durable=True)
+        if not sure:
+            self._begin_doubt("it was stored by another clock than ours")
         return True
 
     async def changed_in_store(self) -> bool:
         """Whether another process stored a session, or removed it, since we last looked."""
-        return await asyncio.to_thread(self._records.session_stamp) != self._stamp
+        try:
+            return await asyncio.to_thread(self._records.session_stamp) != self._stamp
+        except StoreError:
+            return False  # looked at again; what is held is served meanwhile
 
-    @property
-    def gone_from_store(self) -> bool:
+    async def gone_from_store(self) -> bool:
         """Removed by another process (a logout there), though we had stored it."""
-        return self._stamp is not None and self._records.session_stamp() is None
+        if self._stamp is None:
+            return False
+        try:
+            return await asyncio.to_thread(self._records.session_stamp) is None
+        except StoreError:
+            return False
+
+    async def _note_stamp(self) -> None:
+        # A disk that does not even tell this leaves the old one: then the session is read again.
+        with suppress(StoreError):
+            self._stamp = await asyncio.to_thread(self._records.session_stamp)

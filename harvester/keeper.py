@@ -16,10 +16,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from harvester import ladder
+from harvester import ladder, reasons
+from harvester.afterlife import Afterlife
 from harvester.by_hand import ByHand
 from harvester.climb import Climber
-from harvester.clock import Clock
 from harvester.condition import Condition
 from harvester.errors import (
     HarvesterError,
@@ -29,18 +29,23 @@ from harvester.errors import (
     SignInForbidden,
     StoreCorrupt,
     StoreError,
+    StoreFull,
     Usage,
     WrongSetting,
 )
 from harvester.flight import Flight, not_yet
 from harvester.held import Held
-from harvester.log import event
+from harvester.lives import Life
 from harvester.profile import Profile
 from harvester.records import Records
 from harvester.reports import Reports
 from harvester.session import Cookie, Served, Session
+from harvester.session import Verdict as Answered
 from harvester.staging import Staging
 from harvester.standing import Standing, standing_of, why_none
+from harvester.steady import SteadyClock
+from harvester.summons import Summons
+from harvester.timekeeping import Timekeeping
 from harvester.upkeep import Upkeep
 from harvester.verdict import Verdict
 from harvester.witness import Witness
@@ -60,29 +65,37 @@ class Keeper:
         climber: Climber,
         staging: Staging,
         records: Records,
-        clock: Clock,
+        clock: SteadyClock,
         on_change: Callable[[], None],
+        summons: Summons,
     ) -> None:
-        """``on_change`` is called when the next look may be due earlier than was said."""
+        """``on_change`` is called when the next look may be due earlier than was said;
+        ``summons`` is told of what may need a person."""
         self.profile = profile
         self._held = held
         self._climber = climber
         self._staging = staging
         self._records = records
         self._clock = clock
-        self._condition = Condition(profile.name, records=records, clock=clock)
+        self._condition = Condition(profile.name, records=records, clock=clock, learn=held.learn)
+        self._afterlife = Afterlife(profile.name, staging=staging, records=records, clock=clock)
         self._witness = Witness(
             profile.name, held=held, staging=staging, clock=clock, note=self._condition.note
         )
         self._reports = Reports(self._witness.probe, clock)
         self._on_change = on_change
+        self._summons = summons
         self._by_hand = ByHand(profile, held=held, staging=staging, records=records, clock=clock)
         self._flight = Flight(self._climb, clock)
+        self._timekeeping = Timekeeping(
+            clock, held, self._flight, self._witness, self._condition, records, self._afterlife
+        )
         self._upkeep = Upkeep(
             profile.name,
             held=held,
             flight=self._flight,
             witness=self._witness,
+            afterlife=self._afterlife,
             condition=self._condition,
             clock=clock,
         )
@@ -99,16 +112,36 @@ class Keeper:
         except KeyWrong:
             raise
         except StoreCorrupt as error:
-            event("store.set_aside", level=logging.WARNING, why=error.message)
+            self._condition.note("store.set_aside", error.message, level=logging.WARNING)
         except (StoreError, WrongSetting) as error:
             self._condition.broken = error
             if before is None or before.message != error.message:  # looked at again for each call
-                event("session.unusable", level=logging.ERROR, code=error.code, why=error.message)
+                self._condition.unusable(error)
         await self._condition.read_ledger()
+        if before is not None and self._condition.broken is None:
+            self._summons.mended(self._condition.ledger)
         session = self._held.session
         if session is not None and session.generation <= self._condition.ledger.refused:
             self._held.refuse()
         self._staging.recall(self._condition.ledger)
+
+    async def take_over(self, before: Keeper) -> None:
+        """As ``start``, in the place of a keeper with other settings: what that one holds and the
+        store does not have yet comes along, if it is for these."""
+        await self.start()
+        self._condition.signed_out = before._condition.signed_out
+        self._condition.last_event = before._condition.last_event
+        await self._held.inherit(before._held)
+
+    @property
+    def busy(self) -> bool:
+        """Callers wait for a climb or for a probe."""
+        return self._flight.up or self._reports.up
+
+    async def landed(self) -> None:
+        """Wait until nobody waits any more: what is under way ends in its own time."""
+        while self.busy:
+            await asyncio.gather(self._reports.landed(), self._flight.landed())
 
     # what callers ask
 
@@ -121,12 +154,18 @@ class Keeper:
         is not started where ``may_sign_in`` is false.  Raises only when there is nothing to give.
         """
         await self._raise_if_broken()
+        self._timekeeping.mind()
         session = self._held.usable()
         if session is not None and self._held.good_enough(session, min_valid_s):
-            return Served(session, min_valid_met=self._held.meets(session, min_valid_s))
+            return self._held.served(session, min_valid_s)
+        if self._held.doubt:
+            served = await self._timekeeping.after_asking(min_valid_s, wait_s)
+            if served is not None:
+                return served
+            session = self._held.usable()
         if not may_sign_in and not self._flight.up:
             if session is not None and not self._held.over(session):
-                return Served(session, min_valid_met=self._held.meets(session, min_valid_s))
+                return self._held.served(session, min_valid_s)
             raise SignInForbidden(
                 "there is no live session, and signing in was forbidden",
                 hint="leave --no-sign-in out, or run: harvester login",
@@ -136,6 +175,7 @@ class Keeper:
     async def report(self, *, generation: int, wait_s: float = 60.0) -> Served:
         """A caller says that ``generation`` was refused (401)."""
         await self._raise_if_broken()
+        self._timekeeping.mind()
         session = self._held.session
         highest = max(self._held.highest, self._condition.ledger.generation)
         if generation > highest:
@@ -149,9 +189,11 @@ class Keeper:
             if generation != session.generation:
                 # Older; or newer than what a damaged store gave back: what is held is all there is.
                 return Served(session, verdict="superseded")
+            if self._witness.rest_s > 0:
+                return Served(session, stale=True, verdict="unreachable")
+            began_s = self._clock.running_s()
             try:
-                async with asyncio.timeout(wait_s):
-                    judged = await self._reports.judge(generation)
+                judged = await self._reports.judge(generation, wait_s)
             except TimeoutError:
                 return Served(session, stale=True, verdict="unreachable")
             session = self._held.session or session
@@ -160,12 +202,14 @@ class Keeper:
             if judged.verdict is Verdict.UNREACHABLE:
                 return Served(session, stale=True, verdict="unreachable")
             if judged.verdict is Verdict.ALIVE:
-                await self._renumber_if_rolled()
+                self._held.highest = max(self._held.highest, self._condition.ledger.generation)
+                await self._held.renumber_if_rolled()
                 age_s = judged.age_s if judged.age_s > 0 else None
                 session = self._held.session or session
                 return Served(session, verdict="alive", probed_s_ago=age_s)
             self._witness.refuse("a report and our own probe")
-        return replace(await self._fly("denied", wait_s), verdict="refreshed")
+            wait_s = max(0.0, wait_s - (self._clock.running_s() - began_s))
+        return await self._fly("denied", wait_s, verdict="refreshed")
 
     async def refresh(
         self, *, hard: bool = False, headed: bool = False, wait_s: float = 60.0
@@ -193,11 +237,18 @@ class Keeper:
 
     async def prove(self, *, within_s: float) -> Verdict:
         """Is the session alive?  Asks the site unless it was proved less than ``within_s`` ago."""
+        self._timekeeping.mind()
         return await self._witness.prove(within_s=within_s)
 
     async def check(self) -> float:
         """What the timer calls: do what is due; returns seconds until the next call."""
-        return await self._upkeep.check()
+        self._timekeeping.mind()
+        if isinstance(self._condition.broken, StoreFull):
+            await self.start()  # a disk that did not read may do so again
+        wait_s = await self._upkeep.check()
+        if self._condition.broken is not None:
+            self._summons.needed(self._condition.broken, self._condition.ledger)
+        return wait_s
 
     async def follow_store(self) -> None:
         """Take up what another process did to the store."""
@@ -208,6 +259,7 @@ class Keeper:
         await self._flight.landed()
         self._condition.ledger, was = await self._by_hand.unlock(force=force)
         self._flight.forgive()
+        self._summons.over()
         if was is not None:
             self._condition.note("unlocked", "a person cleared the latch")
         self._on_change()
@@ -225,7 +277,9 @@ class Keeper:
     async def close(self) -> None:
         """End the flight, and with it the signer; keep what is known."""
         await self._reports.close()
+        await self._witness.close()
         await self._flight.cancel()
+        await self._summons.close()
         await self._held.close()
 
     # what status shows
@@ -250,24 +304,23 @@ class Keeper:
         return why_none(self._condition.broken or self._flight.error, self._condition.ledger)
 
     def standing(self) -> Standing:
+        self._timekeeping.mind()
         return standing_of(
-            self._held,
-            self._condition.ledger,
-            flying=self._flight.up,
-            signed_out=self._condition.signed_out,
-            failed=self._condition.broken is not None or self._flight.error is not None,
-            last_event=self._condition.last_event,
-            sandboxed=self._climber.sandboxed,
-        )
+            self.profile, self._held, self._condition, self._flight, self._witness,
+            now=self._clock.wall_s(), sandboxed=self._climber.sandboxed,
+            clock_skew_s=self._staging.clock_skew_s,
+        )  # fmt: skip
 
     # the one flight
 
-    async def _fly(self, why: ladder.Why, wait_s: float, *, min_valid_s: float = 0.0) -> Served:
+    async def _fly(
+        self, why: ladder.Why, wait_s: float, *, min_valid_s: float = 0.0,
+        verdict: Answered | None = None,
+    ) -> Served:  # fmt: skip
         """Join the flight or start it; give its result, or the last good session."""
         try:
-            async with asyncio.timeout(wait_s):
-                session = await self._flight.join(why)
-            return Served(session, min_valid_met=self._held.meets(session, min_valid_s))
+            session = await self._flight.join(why, wait_s)
+            return self._held.served(session, min_valid_s, verdict=verdict)
         except TimeoutError:
             failure: HarvesterError = not_yet(wait_s)
         except HarvesterError as error:
@@ -275,36 +328,49 @@ class Keeper:
         last = self._held.usable()
         if last is None:
             raise failure
-        met = self._held.meets(last, min_valid_s)
-        return Served(last, stale=True, error=failure, min_valid_met=met)
+        return self._held.served(last, min_valid_s, failure, verdict)
 
     async def _climb(self, why: ladder.Why) -> Session:
         try:
-            climbed = await self._climber.climb(why, self._held.session, self._held.proved)
+            last = self._held.session
+            climbed = await self._climber.climb(
+                why, last, self._witness.touched, before=self._afterlife.before(last)
+            )
         except HarvesterError as error:
-            self._condition.note("refresh.failed", f"{error.code}: {error.message}")
+            await self._condition.read_ledger()
+            self._condition.failed("refresh.failed", error, self.profile)
+            if why != "headed":  # there a person sits before it
+                self._summons.needed(error, self._condition.ledger)
             raise
         finally:
             await self._condition.read_ledger()
-        await self._take(climbed.session, f"{climbed.rung}, because: {why}", climbed.durable)
-        return climbed.session
+        why_new = f"{climbed.rung}: {reasons.BECAUSE[why]}"
+        return await self._take(climbed.session, why_new, climbed.durable, climbed.replaced)
 
     async def _bring(self, cookies: tuple[Cookie, ...], user_agent: str) -> Session:
         try:
             session = await self._by_hand.bring(cookies, user_agent)
         except HarvesterError as error:
-            self._condition.note("import.failed", f"{error.code}: {error.message}")
+            self._condition.failed("import.failed", error, self.profile)
             raise
         finally:
             await self._condition.read_ledger()
-        await self._take(session, "a person brought it", durable=True)
-        return session
+        return await self._take(session, "a person brought it", durable=True)
 
-    async def _take(self, session: Session, why: str, durable: bool) -> None:
+    async def _take(
+        self, session: Session, why: str, durable: bool, replaced: Life | None = None
+    ) -> Session:
         self._condition.mended()
+        self._summons.over()
         self._condition.note("session.new", why, generation=session.generation)
+        last = self._held.usable()
+        if last is not None and last.generation <= self._condition.ledger.refused:
+            last = None
+        if last is None or last.generation != session.generation:
+            self._afterlife.follow(last, heir=session.generation, written=replaced)
         await self._held.take(session, durable=durable)
         self._on_change()
+        return self._held.session or session
 
     async def _raise_if_broken(self, *, but: tuple[type[HarvesterError], ...] = ()) -> None:
         """A record that could not be used may have been mended since: look again, then tell."""
@@ -312,7 +378,3 @@ class Keeper:
             await self.start()
         if self._condition.broken is not None and not isinstance(self._condition.broken, but):
             raise self._condition.broken
-
-    async def _renumber_if_rolled(self) -> None:
-        self._held.highest = max(self._held.highest, self._condition.ledger.generation)
-        await self._held.renumber_if_rolled()

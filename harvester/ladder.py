@@ -83,6 +83,11 @@ def next_step(facts: Facts, now: float) -> Climb | Stop | Enough:
     ledger = facts.ledger
     if facts.why == "headed":
         return Climb("headed")
+    if ledger.retry_error is not None and ledger.retry_error.get("kind") == "site":
+        # The site itself asked to be left alone: nothing of it is asked, the cheapest neither.
+        alone = ledger.waits(now)
+        if alone is not None:
+            return Stop(alone)
     for rung in _cheap(facts):
         if rung not in facts.tried and (ledger.worth(rung, now) or facts.why in _ANYHOW):
             # A bucket that is empty is no reason for a heavier action either.

@@ -13,19 +13,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from harvester import prices
 from harvester.attempts import Latch, Outcome, Submit
 from harvester.bucket import Bucket
 from harvester.errors import (
     AccountLocked,
+    ConfigClock,
     HarvesterError,
     Refused,
     TimedOut,
 )
 from harvester.errors import from_dict as error_from_dict
-from harvester.lives import KEPT, Life
+from harvester.lives import EarlyEnd, Life
 from harvester.verdict import Picture
 
 HOUR_S = 3600.0
@@ -41,8 +42,13 @@ RETRY_AFTER_MOST_S = DAY_S
 # One code step: an answer that was lost may still arrive, and a new code can be made.
 AMBIGUOUS_WAIT_S = 30.0
 
-# A week of the wall clock is believed at once; more in one step is a clock that was set.
+# A week is believed at once.  Within one boot no step of a clock comes as far as here; from one
+# boot to the next the wall clock is all there is, and more in one step is a clock that was set.
 BELIEVED_STEP_S = 7 * DAY_S
+
+# What a wait is for, where its error does not tell: the answer to a secret that was sent, or the
+# site, which asked to be left alone.
+Wait = Literal["", "ambiguous", "site"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +61,10 @@ class Ledger:
     was asked for since.  ``account`` names the account without telling it.  ``aged_s`` is the
     ledger's own clock, which no step of the wall clock can push far; ``aged_at`` when it was read.
     ``buckets`` are the rungs' that were taken (``prices.py``); ``lives`` what was seen of the last
-    sessions, the oldest first.
+    sessions, the oldest first; ``refused_early`` the last one that ended long before its time.
+    ``failing_since`` is when the failure of ``retry_error`` began; ``faults`` are the browser's, in
+    a row.  ``person_told``: somebody was told that he is needed, and nothing has come of it yet.
+    ``unread``, never stored: it stands for one that could not be read.
     """
 
     generation: int = 0
@@ -70,6 +79,8 @@ class Ledger:
     failures: int = 0
     retry_at: float = 0.0
     retry_error: Mapping[str, Any] | None = None
+    failing_since: float = 0.0
+    faults: int = 0
     unrecognised: int = 0
     buckets: Mapping[str, Bucket] = field(default_factory=lambda: MappingProxyType({}))
     switches: tuple[float, ...] = ()
@@ -77,6 +88,9 @@ class Ledger:
     picture: Picture | None = None
     unhelpful: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     lives: tuple[Life, ...] = ()
+    refused_early: EarlyEnd | None = None
+    person_told: bool = False
+    unread: bool = False
 
     # what may be done
 
@@ -93,6 +107,30 @@ class Ledger:
 
     def sent_since(self, since: float) -> int:
         return sum(1 for submit in self.submits if submit.at > since)
+
+    def shifted(self, by_s: float) -> Ledger:
+        """The same ledger, by a clock that was set forward by ``by_s``: all its times move.
+
+        A latch that was closed because the clock was wrong opens: it is another one now.
+        """
+        latch = self.latch
+        if latch is not None:
+            wrong = latch.error.get("code") == ConfigClock.code
+            latch = None if wrong else replace(latch, since=latch.since + by_s)
+        buckets = {rung: replace(one, at=one.at + by_s) for rung, one in self.buckets.items()}
+        early = self.refused_early
+        return replace(
+            self,
+            aged_at=self.aged_at and self.aged_at + by_s,
+            submits=tuple(replace(one, at=one.at + by_s) for one in self.submits),
+            latch=latch,
+            retry_at=self.retry_at and self.retry_at + by_s,
+            failing_since=self.failing_since and self.failing_since + by_s,
+            buckets=MappingProxyType(buckets),
+            switches=tuple(at + by_s for at in self.switches),
+            refused_early=early and replace(early, at=early.at + by_s),
+            unhelpful=MappingProxyType({rung: at + by_s for rung, at in self.unhelpful.items()}),
+        )
 
     def aged(self, now: float) -> Ledger:
         """The ledger's own clock, moved on to ``now``."""
@@ -173,7 +211,8 @@ class Ledger:
 
     def with_generation(self, generation: int) -> Ledger:
         """A session was given this generation; whoever had signed out is in again."""
-        return replace(self, generation=max(generation, self.generation), signed_out=False)
+        highest = max(generation, self.generation)
+        return replace(self, generation=highest, signed_out=False, person_told=False)
 
     def with_refused(self, generation: int) -> Ledger:
         return replace(self, refused=max(generation, self.refused))
@@ -198,6 +237,8 @@ class Ledger:
             submits = self._settled("accepted")
             latch = None
             unhelpful.pop("silent", None)
+        # The last session was at its end and could not be renewed; a new one can.
+        unhelpful.pop("renew", None)
         return replace(
             self,
             submits=submits,
@@ -207,8 +248,17 @@ class Ledger:
             failures=0,
             retry_at=0.0,
             retry_error=None,
+            failing_since=0.0,
+            faults=0,
             unrecognised=0,
         )
+
+    def with_renewal(self) -> Ledger:
+        """A cheap rung brought a session: what failed before it no longer lengthens a back-off.
+
+        One that runs is not cut short: a provider that asked to be left alone was not asked.
+        """
+        return replace(self, failures=0, failing_since=0.0, faults=0)
 
     def with_rejected(self, fingerprint: str | None) -> Ledger:
         """The provider refused what was sent last."""
@@ -233,32 +283,38 @@ class Ledger:
         told = {**error.as_dict(), "latched": True}
         return replace(self, latch=Latch(told, now, tuple(blocks), settings, firm))
 
-    def with_backoff(self, now: float, error: HarvesterError, *, fraction: float) -> Ledger:
+    def with_backoff(
+        self, now: float, error: HarvesterError, *, fraction: float, kind: Wait = ""
+    ) -> Ledger:
         """Wait before the next try: exponential with full jitter, ``fraction`` in [0, 1).
 
         A ``retry_after_s`` of the error is honoured as it is (capped) and lengthens nothing.
         """
-        told = error.as_dict()
-        if error.retry_after_s is not None:
+        if error.retry_after_s:  # "0" names no time, and is no leave to ask without end
             wait_s = min(error.retry_after_s, RETRY_AFTER_MOST_S)
-            return replace(self, retry_at=now + wait_s, retry_error=told)
+            return self.with_wait(now, error, wait_s, kind=kind)
         span_s = min(BACKOFF_MOST_S, BACKOFF_FIRST_S * 2 ** min(self.failures, 20))
+        waiting = self.with_wait(now, error, span_s * fraction, kind=kind)
+        return replace(waiting, failures=self.failures + 1)
+
+    def with_wait(
+        self, now: float, error: HarvesterError, wait_s: float, *, kind: Wait = ""
+    ) -> Ledger:
+        told = error.as_dict()
+        same = self.retry_error is not None and self.retry_error.get("code") == error.code
         return replace(
             self,
-            failures=self.failures + 1,
-            retry_at=now + span_s * fraction,
-            retry_error=told,
+            retry_at=now + wait_s,
+            retry_error={**told, "kind": kind} if kind else told,
+            failing_since=self.failing_since if same and self.failing_since else now,
         )
-
-    def with_wait(self, now: float, error: HarvesterError, wait_s: float) -> Ledger:
-        return replace(self, retry_at=now + wait_s, retry_error=error.as_dict())
 
     def with_picture(self, picture: Picture) -> Ledger:
         return replace(self, picture=picture)
 
-    def with_life(self, life: Life) -> Ledger:
-        """A session has ended, or was replaced while it lived."""
-        return replace(self, lives=(*self.lives, life)[-KEPT:])
+    def with_lives(self, lives: tuple[Life, ...]) -> Ledger:
+        """A session has ended, or was replaced while it lived (``lives.remembered``)."""
+        return replace(self, lives=lives)
 
     def with_unrecognised(self) -> Ledger:
         return replace(self, unrecognised=self.unrecognised + 1)
@@ -273,7 +329,14 @@ class Ledger:
         return replace(self, unhelpful=MappingProxyType(unhelpful))
 
     def worth(self, rung: str, now: float) -> bool:
-        return not 0 <= now - self.unhelpful.get(rung, -DAY_S) < DAY_S
+        at = self.unhelpful.get(rung)
+        if at is None:
+            return True
+        last = self.submits[-1] if self.submits else None
+        if rung == "silent" and last is not None and last.outcome in ("open", "lost"):
+            # The answer was never seen, and it may have been yes: then the provider remembers.
+            return last.at >= at
+        return not 0 <= now - at < DAY_S
 
     def unlocked(self, now: float, *, force: bool) -> Ledger:
         """A person mended the cause.  Raises AccountLocked within a day of a lock unless forced."""
@@ -301,7 +364,10 @@ class Ledger:
             failures=0,
             retry_at=0.0,
             retry_error=None,
+            failing_since=0.0,
+            faults=0,
             unrecognised=0,
+            person_told=False,
         )
 
     def _bucket(self, rung: str, now: float, life_s: float | None) -> Bucket:

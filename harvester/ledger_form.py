@@ -9,7 +9,7 @@ from typing import Any
 from harvester.attempts import Latch, Submit
 from harvester.bucket import Bucket
 from harvester.ledger import Ledger
-from harvester.lives import Life
+from harvester.lives import EarlyEnd, Life
 from harvester.verdict import Picture
 
 
@@ -30,6 +30,8 @@ def to_dict(ledger: Ledger) -> dict[str, Any]:
         "failures": ledger.failures,
         "retry_at": ledger.retry_at,
         "retry_error": ledger.retry_error,
+        "failing_since": ledger.failing_since,
+        "faults": ledger.faults,
         "unrecognised": ledger.unrecognised,
         "buckets": {rung: [one.tokens, one.at] for rung, one in ledger.buckets.items()},
         "switches": list(ledger.switches),
@@ -37,6 +39,10 @@ def to_dict(ledger: Ledger) -> dict[str, Any]:
         "picture": None if ledger.picture is None else ledger.picture.as_dict(),
         "unhelpful": dict(ledger.unhelpful),
         "lives": [[getattr(life, item.name) for item in fields(Life)] for life in ledger.lives],
+        "refused_early": None
+        if ledger.refused_early is None
+        else [getattr(ledger.refused_early, item.name) for item in fields(EarlyEnd)],
+        "person_told": ledger.person_told,
     }
 
 
@@ -59,6 +65,9 @@ def from_dict(data: dict[str, Any]) -> Ledger:
         failures=int(data["failures"]),
         retry_at=float(data["retry_at"]),
         retry_error=data["retry_error"],
+        # Ledgers of before 0.4 have neither.
+        failing_since=float(data.get("failing_since", 0.0)),
+        faults=int(data.get("faults", 0)),
         unrecognised=int(data["unrecognised"]),
         buckets=MappingProxyType(
             {str(rung): Bucket(float(one[0]), float(one[1])) for rung, one in buckets.items()}
@@ -69,7 +78,16 @@ def from_dict(data: dict[str, Any]) -> Ledger:
         picture=None if picture is None else Picture.from_dict(picture),
         unhelpful=MappingProxyType({str(k): float(v) for k, v in data["unhelpful"].items()}),
         lives=tuple(_life(one) for one in data.get("lives", ())),
+        refused_early=_early(data.get("refused_early")),
+        person_told=bool(data.get("person_told", False)),
     )
+
+
+def _early(data: list[Any] | None) -> EarlyEnd | None:
+    if data is None:
+        return None
+    at, generation, age_s, expected_s = data
+    return EarlyEnd(float(at), int(generation), float(age_s), float(expected_s))
 
 
 def _life(data: list[Any]) -> Life:

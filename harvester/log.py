@@ -89,14 +89,14 @@ def _told(record: logging.LogRecord) -> tuple[str, dict[str, Any]]:
     return "library.said", told
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value without anything that could move a cursor or forge a line."""
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, dict):
-        return {str(key): _plain(one) for key, one in value.items()}
+        return {str(key): plain(one) for key, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     return clean(str(value), limit=_FIELD_LIMIT)
 
 
@@ -107,7 +107,7 @@ class _TextForm(logging.Formatter):
         if record.levelno >= logging.WARNING:
             words.append(record.levelname.lower())
         words.append(clean(name))
-        words += [f"{key}={_word(_plain(value))}" for key, value in fields.items()]
+        words += [f"{key}={_word(plain(value))}" for key, value in fields.items()]
         return " ".join(words)
 
 
@@ -128,5 +128,5 @@ class _JsonForm(logging.Formatter):
             "level": record.levelname.lower(),
             "event": clean(name),
         }
-        told |= {key: _plain(value) for key, value in fields.items() if key not in told}
+        told |= {key: plain(value) for key, value in fields.items() if key not in told}
         return json.dumps(told, ensure_ascii=False, allow_nan=False, default=str)

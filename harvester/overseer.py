@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from harvester.budgets import refuses_submit
@@ -41,12 +42,18 @@ class LedgerOverseer:
         self._on_step = on_step
         self._others = others
         self.ledger = ledger
+        self.host: str | None = None
+        """Where the sign-in was last."""
 
     def step(self, event: Step) -> None:
+        host = event.get("host")
+        self.host = str(host) if host else self.host
         self._on_step(event)
 
     async def submit(self, fingerprint: str) -> HarvesterError | None:
         now = self._clock.wall_s()
+        if self.ledger.unread and self.ledger.latch is not None:
+            return self.ledger.latch.as_error()  # nobody knows what was sent before
         refusal = refuses_submit(self.ledger, now, self._profile, others=self._others)
         if refusal is not None:
             return refusal
@@ -59,7 +66,13 @@ class LedgerOverseer:
         try:
             await asyncio.to_thread(self._records.keep_passkeys, sealed)
         except (StoreError, KeyWrong) as error:
-            event("store.not_durable", level=logging.ERROR, why=error.message, code=error.code)
+            event(
+                "store.not_durable",
+                level=logging.ERROR,
+                profile=self._profile.name,
+                why=error.message,
+                code=error.code,
+            )
             return error
         return None
 
@@ -70,7 +83,10 @@ class LedgerOverseer:
         try:
             await asyncio.to_thread(self._records.keep_ledger, ledger)
         except StoreError as error:
-            # What cannot be written down is not done.
+            # What cannot be written down is not done; and if it is there all the same (the disk
+            # failed late), it must not count for ever.
+            with suppress(StoreError):
+                await asyncio.to_thread(self._records.note_ledger, self.ledger)
             return error
         self.ledger = ledger
         return None

@@ -18,7 +18,7 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from harvester import __version__, knoq
-from harvester.clock import Clock
+from harvester.clock import Ahead, Clock
 from harvester.errors import ConfigInvalid
 from harvester.profile import Site, is_loopback
 from harvester.redact import clean
@@ -72,6 +72,7 @@ class SiteClient:
         self._proxy = https_proxy
         self._ca_file = ca_file
         self._http: aiohttp.ClientSession | None = None
+        self._ahead = Ahead()
 
     async def probe(self, cookies: tuple[Cookie, ...]) -> Answer:
         """The read-only request that tells a live session from a dead one."""
@@ -146,9 +147,19 @@ class SiteClient:
         text = body.decode("utf-8", "replace")
         location = response.headers.get("Location")
         now_s = self._clock.wall_s()
+        said_at = _http_date(response.headers.get("Date"))
+        if said_at is not None:
+            # A cache on the way gives an old date, and says how old.
+            age = response.headers.get("Age", "")
+            kept_s = retry_after_s(age, now_s) if age.isascii() and age.isdigit() else None
+            said_at += kept_s or 0.0
+            self._ahead.told(now_s, said_at)
+        ahead_s = self._ahead.s or 0.0
         fresh = []
         for header in response.headers.getall("Set-Cookie", []):
-            cookie = parse_set_cookie(header, host=self._site.host, path=path, now_s=now_s)
+            cookie = parse_set_cookie(
+                header, host=self._site.host, path=path, now_s=now_s, ahead_s=ahead_s
+            )
             if cookie is not None:
                 fresh.append(cookie)
         return Answer(
@@ -157,8 +168,12 @@ class SiteClient:
             body=text,
             content_type=response.content_type,
             words=_words(text),
-            retry_after_s=retry_after_s(response.headers.get("Retry-After"), now_s),
+            # A date to come back at is meant by the site's own clock, which may be a day off.
+            retry_after_s=retry_after_s(
+                response.headers.get("Retry-After"), now_s if said_at is None else said_at
+            ),
             set_cookies=tuple(fresh),
+            ahead_s=self._ahead.s,
         )
 
 

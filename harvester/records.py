@@ -6,24 +6,22 @@ touch the disk and may take milliseconds: the engine makes them in a thread.
 
 from __future__ import annotations
 
-import json
 import logging
-from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Protocol
 
-from harvester import ledger_form, passkeys
-from harvester.clock import Clock
+from harvester import passkeys
+from harvester.clock import Clock, Moment, reckon
 from harvester.errors import KeyWrong, StoreCorrupt, StoreError
 from harvester.evidence import Evidence
+from harvester.kept_ledger import KeptLedger, dated, dated_text, not_understood, parsed
 from harvester.ledger import Ledger
 from harvester.log import event
 from harvester.passkeys import Passkey
 from harvester.profile import DEFAULT_PROFILE
 from harvester.session import Session
+from harvester.timeline import Journal
 from harvester.vault.directory import Lock, Stored
 from harvester.vault.seal import Opened, Purpose
-
-_T = TypeVar("_T")
 
 # "s" for sign-in: a number alone would be read as a count.
 _EVIDENCE = "s-"
@@ -49,7 +47,9 @@ class Store(Protocol):
     def delete(self, profile: str, purpose: Purpose) -> None: ...
     def set_aside(self, profile: str, purpose: Purpose) -> list[str]: ...
     def stamp(self, profile: str, purpose: Purpose) -> object | None: ...
+    def last_generation(self, profile: str, purpose: Purpose) -> int: ...
     def evidence(self, profile: str) -> Shelf: ...
+    def journal(self, profile: str) -> Journal: ...
     def lock(self, profile: str) -> Lock: ...
 
 
@@ -64,9 +64,13 @@ class Records:
         self._store = store
         self._profile = profile
         self._clock = clock
-        self._ledger_generation = 0
+        self._ledger = KeptLedger(store, profile, clock)
         self._passkey_generation = 0
-        self._unwritable: Ledger | None = None
+
+    @property
+    def profile(self) -> str:
+        """Whose they are."""
+        return self._profile
 
     def lock(self) -> Lock:
         return self._store.lock(self._profile)
@@ -75,12 +79,19 @@ class Records:
 
     def session(self) -> Session | None:
         """The stored session, or None.  Raises a StoreError or KeyWrong; never drops a record."""
+        return self.dated_session()[0]
+
+    def dated_session(self) -> tuple[Session | None, bool]:
+        """The same, its times by our clock, and whether they can be relied on."""
         stored = self._store.read(self._profile, "session")
         if stored is None:
-            return None
+            return None, True
         if stored.rolled_back:
             event("store.rolled_back", level=logging.WARNING, profile=self._profile)
-        return _parsed(stored.plaintext, Session.from_dict, "session")
+        session, then = parsed(stored.plaintext, dated(Session.from_dict), "session")
+        reckoned = reckon(then, Moment.of(self._clock))
+        sure = reckoned.sure and not stored.rolled_back
+        return session.shifted(reckoned.by_s) if reckoned.by_s else session, sure
 
     def session_at(self, origin: str) -> Session | None:
         """A stored session of this origin, though other settings may forbid to serve it: it can
@@ -93,7 +104,8 @@ class Records:
 
     def keep_session(self, session: Session) -> None:
         """Store it; the caller holds the lock."""
-        self._write("session", session.as_dict(), session.generation)
+        text = dated_text(session.as_dict(), self._clock)
+        self._store.write(self._profile, "session", text, session.generation)
 
     def keep_session_if_newest(self, session: Session) -> bool:
         """Store it unless another process works on the profile or has stored a later one."""
@@ -118,74 +130,54 @@ class Records:
 
     # the ledger
 
+    @property
+    def foreign(self) -> bool:
+        """The ledger that was read last is dated by other clocks than ours."""
+        return self._ledger.foreign
+
     def ledger(self) -> Ledger:
         """The ledger, its own clock moved on to now.
 
         One that cannot be read counts as spent: nothing secret is typed until a person says so
         (KeyWrong is raised: then nothing at all is known).
         """
-        try:
-            stored = self._store.read(self._profile, "ledger")
-            if stored is None:
-                self._unwritable = None
-                return Ledger().aged(self._clock.wall_s())
-            self._ledger_generation = max(self._ledger_generation, stored.generation)
-            if not stored.from_previous and not stored.rolled_back:
-                self._unwritable = None
-                read = _parsed(stored.plaintext, ledger_form.from_dict, "ledger")
-                return read.aged(self._clock.wall_s())
-            trouble: StoreError = StoreCorrupt("the ledger was damaged or put back")
-        except StoreError as error:
-            trouble = error
-        if self._unwritable is None:
-            trouble.hint = (
-                "attempts made so far are not known, so no secret is typed; when you know that "
-                "the account is in order, run: harvester unlock"
-            )
-            empty = Ledger().aged(self._clock.wall_s())
-            self._unwritable = empty.with_latch(
-                0.0, trouble, blocks=("scripted",), settings="", firm=True
-            )
-        return self._unwritable
+        return self._ledger.read()
 
     def keep_ledger(self, ledger: Ledger) -> None:
-        """Durable when this returns; raises StoreError when it could not be made so.
+        """Durable when this returns; raises StoreError when it could not be made so."""
+        self._ledger.write(ledger)
 
-        Over a ledger that cannot be read nothing is written: what happens meanwhile (silent
-        sign-ins, never a secret) is counted in memory.
-        """
-        if self._unwritable is not None:
-            self._unwritable = ledger
-            return
-        self._ledger_generation += 1
-        self._write("ledger", ledger_form.to_dict(ledger), self._ledger_generation)
+    def note_ledger(self, ledger: Ledger) -> None:
+        """The same for what is true already; where StoreError is raised it counts all the same,
+        in this process, and the store is owed it (``pay``)."""
+        self._ledger.note(ledger)
 
     def keep_unlocked_ledger(self, ledger: Ledger) -> None:
         """A person cleared it: one that could not be read is set aside, not overwritten."""
-        if self._unwritable is not None:
-            self._store.set_aside(self._profile, "ledger")
-            self._unwritable = None
-        self.keep_ledger(ledger)
+        self._ledger.write_unlocked(ledger)
 
     def other_ledgers(self, account: str) -> tuple[Ledger, ...]:
-        """The ledgers of other profiles for the same account at the same site.
+        """The ledgers of other profiles for the same account at the same site."""
+        return self._ledger.others(account)
 
-        One that cannot be read is its own profile's trouble and tells nothing here.
-        """
-        found = []
-        for name in self._store.profiles() if account else ():
-            if name == self._profile:
-                continue
+    @property
+    def owes(self) -> bool:
+        """The store has yet to be told what the ledger says."""
+        return self._ledger.owed
+
+    def pay(self) -> None:
+        """Store the ledger that no disk took, unless another process is at work or wrote a later
+        one.  Raises StoreError."""
+        lock = self.lock()
+        if lock.acquire_nonblocking():
             try:
-                stored = self._store.read(name, "ledger")
-                if stored is None:
-                    continue
-                ledger = _parsed(stored.plaintext, ledger_form.from_dict, "ledger")
-            except (StoreError, KeyWrong):
-                continue
-            if ledger.account == account:
-                found.append(ledger.aged(self._clock.wall_s()))
-        return tuple(found)
+                self._ledger.pay()
+            finally:
+                lock.release()
+
+    def shift(self, by_s: float) -> None:
+        """Our clock was set forward by ``by_s``: what is counted in memory moves with it."""
+        self._ledger.shift(by_s)
 
     def account_lock(self, account: str) -> Lock:
         """Held while a secret of the account may be sent, whichever profile sends it."""
@@ -194,9 +186,8 @@ class Records:
     # the identity state
 
     def identity_state(self) -> str | None:
-        """The sealed identity state; only the signer opens it."""
-        record = self._store.read_sealed(self._profile, "identity-state")
-        return None if record is None else record.decode("ascii", "replace")
+        """The sealed identity state; only the signer opens it.  A damaged one is gone."""
+        return self._sealed("identity-state")
 
     def keep_identity_state(self, sealed: str) -> None:
         self._store.write_sealed(self._profile, "identity-state", sealed.encode("ascii"))
@@ -226,7 +217,7 @@ class Records:
         try:
             return Evidence.from_bytes(opened.plaintext)
         except (ValueError, KeyError, TypeError):
-            raise _not_understood("evidence") from None
+            raise not_understood("evidence") from None
 
     # the passkeys
 
@@ -235,9 +226,8 @@ class Records:
         return self._store.stamp(self._profile, "passkey") is not None
 
     def sealed_passkeys(self) -> str | None:
-        """The sealed record of the passkeys, for the signer."""
-        record = self._store.read_sealed(self._profile, "passkey")
-        return None if record is None else record.decode("ascii", "replace")
+        """The sealed record of the passkeys, for the signer.  A damaged one is gone."""
+        return self._sealed("passkey")
 
     def keep_passkeys(self, sealed: str) -> None:
         self._store.write_sealed(self._profile, "passkey", sealed.encode("ascii"))
@@ -252,7 +242,7 @@ class Records:
         try:
             return passkeys.from_bytes(stored.plaintext)
         except (ValueError, KeyError, TypeError):
-            raise _not_understood("passkeys") from None
+            raise not_understood("passkeys") from None
 
     def keep_fewer_passkeys(self, kept: tuple[Passkey, ...]) -> None:
         """What is left of ``passkeys()``; of those that go nothing stays here.  The caller holds
@@ -270,21 +260,17 @@ class Records:
         self._store.delete(self._profile, "session")
         self._store.delete(self._profile, "identity-state")
 
-    def _write(self, purpose: Purpose, data: dict[str, Any], generation: int) -> None:
-        plaintext = json.dumps(data, separators=(",", ":")).encode()
-        self._store.write(self._profile, purpose, plaintext, generation)
-
-
-def _parsed(plaintext: bytes, read: Callable[[dict[str, Any]], _T], what: str) -> _T:
-    try:
-        return read(json.loads(plaintext))
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        raise _not_understood(what) from None
-
-
-def _not_understood(what: str) -> StoreCorrupt:
-    # It was sealed with our key, so we wrote it: another version of this program did.
-    return StoreCorrupt(
-        f"the stored {what} cannot be understood",
-        hint="it was written by another version of harvester; use that one",
-    )
+    def _sealed(self, purpose: Purpose) -> str | None:
+        try:
+            record = self._store.read_sealed(self._profile, purpose)
+        except StoreCorrupt as error:
+            # Set aside, with nothing older: there are other ways in than by what it held.
+            event(
+                "store.set_aside",
+                level=logging.WARNING,
+                profile=self._profile,
+                code=error.code,
+                why=error.message,
+            )
+            return None
+        return None if record is None else record.decode("ascii", "replace")

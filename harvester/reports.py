@@ -15,6 +15,7 @@ from typing import Any
 
 from harvester.bucket import Bucket
 from harvester.clock import Clock
+from harvester.crowd import Crowd
 from harvester.verdict import Verdict
 
 PROBES = 5
@@ -38,40 +39,60 @@ class Reports:
         self._probe = probe
         self._clock = clock
         self._bucket = Bucket(float(PROBES), clock.awake_s())
-        self._now: asyncio.Task[Verdict] | None = None
-        self._next: asyncio.Task[Verdict] | None = None
+        self._now: Crowd[Verdict] | None = None
+        self._next: Crowd[Verdict] | None = None
         self._last_alive: tuple[int, float] | None = None
 
-    async def judge(self, generation: int) -> Judged:
-        """Is ``generation``, which is the current one, dead?  Cancelling the caller cancels no
-        probe that others wait for."""
-        if self._now is not None and not self._now.done():
-            verdict = await asyncio.shield(self._now)
-            if verdict is Verdict.DENIED:
-                return Judged(verdict)
-        if self._next is None or self._next.done():
+    async def judge(self, generation: int, wait_s: float | None = None) -> Judged:
+        """Is ``generation``, which is the current one, dead?  Raises TimeoutError after
+        ``wait_s``.  A caller who leaves ends no probe that others wait for."""
+        if (now := self._now) is not None and not now.task.done():
+            began_s = self._clock.running_s()
+            await now.over(wait_s)
+            if now.task.result() is Verdict.DENIED:
+                return Judged(Verdict.DENIED)
+            if wait_s is not None:
+                wait_s = max(0.0, wait_s - (self._clock.running_s() - began_s))
+        if self._next is None or self._next.task.done():
             young = self._young_alive(generation)
             if young is not None and self._tokens() < 1:
                 return Judged(Verdict.ALIVE, young)
-            self._next = asyncio.create_task(self._later(generation))
-        return Judged(await asyncio.shield(self._next))
+            self._next = Crowd(asyncio.create_task(self._later(generation)))
+        asked = self._next
+        await asked.over(wait_s)
+        return Judged(asked.task.result())
+
+    @property
+    def up(self) -> bool:
+        """Whether a probe is under way or waited for."""
+        return bool(self._under_way())
+
+    async def landed(self) -> None:
+        """Wait until no probe is under way."""
+        while tasks := self._under_way():
+            await asyncio.wait(tasks)
+        # Whoever waited for it goes on behind us.
+        await asyncio.sleep(0)
 
     async def close(self) -> None:
-        for task in (self._now, self._next):
-            if task is not None and not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        for task in self._under_way():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def _under_way(self) -> list[asyncio.Task[Verdict]]:
+        asked = (crowd.task for crowd in (self._now, self._next) if crowd is not None)
+        return [task for task in asked if not task.done()]
 
     async def _later(self, generation: int) -> Verdict:
-        if self._now is not None and not self._now.done():
-            await asyncio.wait({self._now})
+        if self._now is not None:
+            await self._now.over()
         missing = 1 - self._tokens()
         if missing > 0:
             await asyncio.sleep(missing * PROBE_REFILL_S)
         self._bucket = Bucket(self._tokens() - 1, self._clock.awake_s())
         # From here on the probe is under way: later reports wait for the one after it.
-        self._now, self._next = asyncio.create_task(self._probe()), None
-        verdict = await asyncio.shield(self._now)
+        self._now, self._next = Crowd(asyncio.create_task(self._probe())), None
+        verdict = await asyncio.shield(self._now.task)
         if verdict is Verdict.ALIVE:
             self._last_alive = (generation, self._clock.awake_s())
         return verdict

@@ -10,7 +10,7 @@ from harvester.errors import (
     SiteDown,
     WrongSetting,
 )
-from harvester.ledger import BACKOFF_MOST_S, Ledger
+from harvester.ledger import BACKOFF_MOST_S, RETRY_AFTER_MOST_S, Ledger
 
 # Scheduled looks after a failure that nothing else times: a silent site is asked again so often.
 LOOK_AGAIN_S = 30.0
@@ -36,5 +36,5 @@ def after_failure(error: HarvesterError, ledger: Ledger, now: float, *, serving:
     least_s = SCHEDULED_PROBE_EVERY_S if serving else LOOK_AGAIN_S
     backoff_s = ledger.retry_at - now
     if isinstance(error, SiteDown | RateLimited) or backoff_s <= 0:
-        return max(least_s, error.retry_after_s or 0.0)
+        return max(least_s, min(error.retry_after_s or 0.0, RETRY_AFTER_MOST_S))
     return max(1.0, min(backoff_s, BACKOFF_MOST_S))

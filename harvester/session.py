@@ -23,6 +23,10 @@ _COOKIE_VALUE = re.compile(r"[\x20-\x3a\x3c-\x7e]{0,8192}")
 _COOKIE_PATH = re.compile(r"[^\x00-\x1f\x7f;]{0,4096}")
 
 
+# A server may let a token live on for a minute or two, so that clocks need not agree.
+ENDS_WITHIN_S = 120.0
+
+
 @dataclass(frozen=True, slots=True)
 class Cookie:
     """One cookie, its value exactly as the browser stores it.
@@ -60,6 +64,10 @@ class Cookie:
             return False
         path = path.partition("?")[0]
         return path == self.path or path.startswith(self.path.rstrip("/") + "/")
+
+    def shifted(self, by_s: float) -> Cookie:
+        """The same, by a clock that was set forward by ``by_s``."""
+        return self if self.expires_at is None else replace(self, expires_at=self.expires_at + by_s)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -104,7 +112,8 @@ class Session:
     Times are seconds since 1970.  ``renewed_at`` is when the present end was learned: the time
     of capture, or of the last touch that lengthened it.  ``organization_names`` are all the
     names (slug, id, name) that the site told for it.  ``confidence`` (0 to 1) belongs to
-    ``expires_at``.
+    ``expires_at``; ``declared_at`` is the end that the cookies declare where a learned one comes
+    sooner.  ``longest_gap_s`` is the longest time between two proofs since ``renewed_at``.
     """
 
     profile: str
@@ -123,10 +132,33 @@ class Session:
     organization_proved: bool = False
     organization_names: tuple[str, ...] = ()
     user_agent: str = ""
+    longest_gap_s: float = 0.0
+    declared_at: float | None = None
+    declared_confidence: float = 0.0
 
     def proved(self, at: float) -> Session:
-        """The same session, known alive at ``at``."""
-        return replace(self, proved_at=max(at, self.proved_at))
+        """The same session, known alive at ``at``.
+
+        One that lives on well after its end never had that end, and the next is not known.
+        """
+        gap_s = max(self.longest_gap_s, at - self.proved_at)
+        alive = replace(self, proved_at=max(at, self.proved_at), longest_gap_s=gap_s)
+        if self.expires_at is None or at <= self.expires_at + ENDS_WITHIN_S:
+            return alive
+        return replace(alive, expires_at=None, expires_kind="unknown", confidence=0.0)
+
+    def shifted(self, by_s: float) -> Session:
+        """The same session, by a clock that was set forward by ``by_s``: all its times move."""
+        return replace(
+            self,
+            cookies=tuple(one.shifted(by_s) for one in self.cookies),
+            jar=tuple(one.shifted(by_s) for one in self.jar),
+            obtained_at=self.obtained_at + by_s,
+            proved_at=self.proved_at + by_s,
+            renewed_at=self.renewed_at + by_s,
+            expires_at=None if self.expires_at is None else self.expires_at + by_s,
+            declared_at=None if self.declared_at is None else self.declared_at + by_s,
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """The stored form (holds everything; it is sealed before it touches a disk)."""
@@ -147,6 +179,9 @@ class Session:
             "organization_proved": self.organization_proved,
             "organization_names": list(self.organization_names),
             "user_agent": self.user_agent,
+            "longest_gap_s": self.longest_gap_s,
+            "declared_at": self.declared_at,
+            "declared_confidence": self.declared_confidence,
         }
 
     @classmethod
@@ -155,6 +190,7 @@ class Session:
         if data.get("expires_kind", "unknown") not in ("declared", "learned", "unknown"):
             raise ValueError("expires_kind")
         expires = data.get("expires_at")
+        declared = data.get("declared_at")
         return cls(
             profile=str(data["profile"]),
             origin=str(data["origin"]),
@@ -172,6 +208,10 @@ class Session:
             organization_proved=bool(data.get("organization_proved", False)),
             organization_names=tuple(str(one) for one in data.get("organization_names", ())),
             user_agent=str(data.get("user_agent", "")),
+            # Sessions of before 0.4 have none of these.
+            longest_gap_s=float(data.get("longest_gap_s", 0.0)),
+            declared_at=None if declared is None else float(declared),
+            declared_confidence=float(data.get("declared_confidence", 0.0)),
         )
 
 

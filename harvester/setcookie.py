@@ -16,12 +16,15 @@ LONGEST_NUMBER = 12
 LONGEST_AGE_S = 400 * 24 * 3600.0
 
 
-def parse_set_cookie(header: str, *, host: str, path: str, now_s: float) -> Cookie | None:
+def parse_set_cookie(
+    header: str, *, host: str, path: str, now_s: float, ahead_s: float = 0.0
+) -> Cookie | None:
     """The cookie of one ``Set-Cookie`` header, or None if a browser would ignore it.
 
     ``host`` and ``path`` are the request's: they decide the default scope, and a ``Domain`` that
     does not cover the host is a cookie for somebody else.  ``expires_at`` is in seconds since
-    1970; a cookie that is being removed comes back with a time in the past.
+    1970; a cookie that is being removed comes back with a time in the past.  ``ahead_s`` is how
+    far our clock is ahead of the site's, which an ``Expires`` means: browsers reckon so too.
     """
     pair, _, rest = header.partition(";")
     name, equals, value = pair.partition("=")
@@ -43,7 +46,7 @@ def parse_set_cookie(header: str, *, host: str, path: str, now_s: float) -> Cook
             value=value.strip(),
             domain=f".{domain}" if domain else host,
             path=scope,
-            expires_at=_expiry(attributes, now_s),
+            expires_at=_expiry(attributes, now_s, ahead_s),
             http_only="httponly" in attributes,
             secure="secure" in attributes,
             same_site=attributes.get("samesite", "Lax").capitalize() or "Lax",
@@ -52,14 +55,14 @@ def parse_set_cookie(header: str, *, host: str, path: str, now_s: float) -> Cook
         return None
 
 
-def _expiry(attributes: dict[str, str], now_s: float) -> float | None:
+def _expiry(attributes: dict[str, str], now_s: float, ahead_s: float) -> float | None:
     max_age = attributes.get("max-age", "")
     if max_age.isascii() and max_age.removeprefix("-").isdigit():
         # More than a browser keeps is kept as long as a browser would; int() has its limits.
         return now_s + (int(max_age) if len(max_age) < LONGEST_NUMBER else LONGEST_AGE_S)
     if "expires" in attributes:
         try:
-            return parsedate_to_datetime(attributes["expires"]).timestamp()
+            return parsedate_to_datetime(attributes["expires"]).timestamp() + ahead_s
         except (ValueError, OverflowError):
             return None
     return None

@@ -14,7 +14,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Protocol
 
-from harvester import lifetime
+from harvester import lifetime, reasons
 from harvester.budgets import refuses_submit
 from harvester.clock import Clock
 from harvester.digests import account_of, settings_digest
@@ -23,11 +23,13 @@ from harvester.errors import (
     KeyWrong,
     NotConfigured,
     ProviderRefuses,
+    RateLimited,
     StoreError,
 )
 from harvester.ledger import Ledger
 from harvester.locking import locked
 from harvester.log import event
+from harvester.notes import heed, not_durable, note_down
 from harvester.overseer import LedgerOverseer, Step
 from harvester.profile import Profile, SecretSource
 from harvester.records import Records
@@ -106,7 +108,11 @@ class SignIns:
     async def _run(
         self, runs: Runs, rung: Rung, current: Session | None, ledger: Ledger
     ) -> Session | None:
-        ledger = (await self._staging.with_picture(ledger)).with_account(self._account)
+        try:
+            ledger = (await self._staging.with_picture(ledger)).with_account(self._account)
+        except RateLimited as error:
+            await heed(self._records, error, self._clock)
+            raise
         if rung != "scripted":
             if rung in ("renew", "silent"):
                 life_s = None if current is None else lifetime.known_life_s(current)
@@ -138,8 +144,9 @@ class SignIns:
         result = await runs.run(await self._job(rung, current, ledger, others), overseer)
         ledger = overseer.ledger
         if isinstance(result, Stopped):
-            return await self._stopped(rung, result, ledger)
+            return await self._stopped(rung, result, ledger, overseer.host)
         self._see_sandbox(result)
+        latched = ledger.latch
         if rung != "renew":
             # The site accepted a candidate: the provider's part is done, and done well, whatever
             # the site says from here on.
@@ -158,7 +165,8 @@ class SignIns:
         )
         if isinstance(staged, HarvesterError):
             if rung != "headed":
-                await self._settle(Stopped(staged), ledger, since=overseer.ledger)
+                settled = await self._settle(Stopped(staged), ledger, since=overseer.ledger)
+                self._tell_latch(overseer.ledger, settled)
             raise staged
         if rung == "headed":
             # Not before it is known to be ours: a person can sign in as anybody.
@@ -166,17 +174,34 @@ class SignIns:
         if rung == "renew":
             return staged
         await note_down(self._records, ledger.with_generation(staged.generation))
+        if latched is not None and ledger.latch is None:
+            code = latched.error.get("code")
+            event(
+                "latch.cleared",
+                profile=self._profile.name,
+                code=code,
+                why=f"a {rung} sign-in succeeded",
+            )
         event(
             "session.signed_in",
             profile=self._profile.name,
             generation=staged.generation,
             rung=rung,
+            why="the site accepted what the browser brought",
         )
         return staged
 
-    async def _stopped(self, rung: Rung, stopped: Stopped, ledger: Ledger) -> Session | None:
+    async def _stopped(
+        self, rung: Rung, stopped: Stopped, ledger: Ledger, host: str | None
+    ) -> Session | None:
         if stopped.asked:
-            event("climb.no_help", profile=self._profile.name, rung=rung)
+            event(
+                "climb.no_help",
+                profile=self._profile.name,
+                rung=rung,
+                why="a page asked for what this rung does not type",
+                next="the next rung",
+            )
             # Until a sign-in with the secrets, the answer will be the same.
             now = self._clock.wall_s()
             await note_down(self._records, ledger.with_usefulness(now, rung, helped=False))
@@ -189,19 +214,42 @@ class SignIns:
             # The signer knows only that this secret was refused before; the ledger knows how.
             error = latch.as_error()
         error.evidence = evidence or error.evidence
+        settled = ledger
         if rung != "headed":  # what a person leaves unfinished says nothing of what we may try
-            await self._settle(replace(stopped, error=error), ledger)
+            settled = await self._settle(replace(stopped, error=error), ledger)
+            # Where the same failure came again and again, the ledger knows better what helps.
+            waits = settled.waits(self._clock.wall_s())
+            if waits is not None and waits.code == error.code:
+                error.hint = waits.hint
         event(
             "sign_in.stopped",
             profile=self._profile.name,
             rung=rung,
             code=error.code,
             stage=stopped.stage,
+            counted=stopped.stage != "before_submit" and not stopped.accepted,
+            host=host,
             clock_skew_s=stopped.clock_skew_s,
             why=error.message,
             evidence=error.evidence or None,
+            **reasons.after(error, settled, self._profile, self._clock.wall_s()),
         )
+        self._tell_latch(ledger, settled)
         raise error
+
+    def _tell_latch(self, before: Ledger, after: Ledger) -> None:
+        latch = after.latch
+        if latch is None or latch == before.latch:
+            return
+        error = latch.as_error()
+        event(
+            "latch.set",
+            profile=self._profile.name,
+            code=error.code,
+            why=error.message,
+            blocks=list(latch.blocks) or None,
+            **reasons.after(error, after, self._profile, self._clock.wall_s()),
+        )
 
     def _see_sandbox(self, signed: SignedIn) -> None:
         self.sandboxed = signed.sandboxed
@@ -215,7 +263,7 @@ class SignIns:
 
     async def _settle(
         self, stopped: Stopped, ledger: Ledger, *, since: Ledger | None = None
-    ) -> None:
+    ) -> Ledger:
         """Write down what the end means; ``since`` is what is stored, if not ``ledger``."""
         settled = settle(
             ledger,
@@ -225,7 +273,8 @@ class SignIns:
             fraction=random.random(),  # noqa: S311  jitter, no secret
         )
         if settled != (since or ledger):
-            await asyncio.to_thread(self._records.keep_ledger, settled)
+            await note_down(self._records, settled)
+        return settled
 
     async def _job(
         self,
@@ -297,17 +346,9 @@ class SignIns:
         try:
             await asyncio.to_thread(self._records.keep_identity_state, result.identity_state)
         except StoreError as error:
-            event("store.not_durable", level=logging.ERROR, why=error.message, code=error.code)
+            not_durable(self._profile.name, error)
 
 
 def _refused_a_program(ledger: Ledger) -> bool:
     """Whether the provider said last that it lets no browser in that a program holds."""
     return ledger.latch is not None and ledger.latch.error.get("code") == ProviderRefuses.code
-
-
-async def note_down(records: Records, ledger: Ledger) -> None:
-    """Store what is good to know; a disk that refuses it stops nothing."""
-    try:
-        await asyncio.to_thread(records.keep_ledger, ledger)
-    except StoreError as error:
-        event("store.not_durable", level=logging.ERROR, why=error.message, code=error.code)

@@ -11,11 +11,13 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
 from harvester import spawn
+from harvester.descent import descendants
 from harvester.errors import BrowserFailed, Bug, HarvesterError, TimedOut, from_dict
 from harvester.session import Cookie
 from harvester.signin.dialogue import BrowserChoice, Job, SignedIn, Stage, Stopped
@@ -130,7 +132,7 @@ class Sitting:
         """Close its stdin, which ends its tree, and wait; what does not end is ended."""
         with contextlib.suppress(OSError):
             self._writer.write_eof()
-        for harder in (self._process.terminate, self._process.kill):
+        for harder in (self._wake, self._kill):
             try:
                 async with asyncio.timeout(GRACE_S):
                     # Nobody else holds the other end: it closes when the last of them is gone.
@@ -138,12 +140,22 @@ class Sitting:
                         pass
                     break
             except TimeoutError:
-                with contextlib.suppress(ProcessLookupError):
-                    harder()
+                harder()
             except ConnectionResetError:
                 break
         await asyncio.to_thread(self._process.wait)
         self._writer.close()
+
+    def _wake(self) -> None:
+        """Ask the watcher once more, and wake it: whoever stopped the tree may have stopped it."""
+        self._process.terminate()
+        self._process.send_signal(signal.SIGCONT)
+
+    def _kill(self) -> None:
+        """Do the watcher's work: a tree whose root is killed alone would live on."""
+        for pid in (*descendants(self._process.pid), self._process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
 
 class _Talk:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from harvester import discovery, lifetime, whose
-from harvester.clock import Clock
-from harvester.errors import HarvesterError, ProbeProvesNothing, SiteDown
+from harvester.clock import CLOCK_TOLERANCE_S, Clock
+from harvester.errors import HarvesterError, ProbeProvesNothing, RateLimited, SiteDown
 from harvester.ledger import Ledger
 from harvester.log import event
 from harvester.profile import Profile
@@ -33,12 +33,14 @@ class Client(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """What a probe or touch brought.  ``session`` is None unless the site said ALIVE."""
+    """What a probe or touch brought.  ``session`` is None unless the site said ALIVE;
+    ``limited``: it asked to be left alone."""
 
     verdict: Verdict
     session: Session | None = None
     trouble: str = ""
     retry_after_s: float | None = None
+    limited: bool = False
 
 
 class Staging:
@@ -50,6 +52,9 @@ class Staging:
         self._clock = clock
         self._picture: Picture | None = None
         self._last_candidate: Answer | None = None
+        self.clock_skew_s: float | None = None
+        """Our clock minus the site's, as it told last; None until it did."""
+        self._skewed = False
 
     def recall(self, ledger: Ledger) -> None:
         """Take the picture of "denied" from the ledger, if it is still of this probe."""
@@ -59,8 +64,8 @@ class Staging:
     async def with_picture(self, ledger: Ledger) -> Ledger:
         """The ledger with this site's picture of "denied", asked for where it is missing.
 
-        Raises ProbeProvesNothing when the probe is alive without a session, and SiteDown when
-        there is no picture to be had now.
+        Raises ProbeProvesNothing when the probe is alive without a session, and SiteDown or
+        RateLimited when there is no picture to be had now.
         """
         site, asked = self._profile.site, self._asked()
         self.recall(ledger)
@@ -80,7 +85,8 @@ class Staging:
                 hint="set HARVESTER_PROBE_PATH to a read-only request that needs a session, or "
                 "HARVESTER_PROBE_DENIED_TEXT to what its answer says without one",
             )
-        raise SiteDown(
+        cls = RateLimited if _limited(answer) else SiteDown
+        raise cls(
             f"{site.origin} does not answer the probe ({_trouble(answer)})",
             hint="try again later; nothing was typed",
             retry_after_s=answer.retry_after_s,
@@ -152,7 +158,7 @@ class Staging:
         names = await self._needed(jar, current)
         cookies = tuple(c for c in self._sent(jar, path) if c.name in names)
         now = self._clock.wall_s()
-        found = lifetime.estimate(cookies, now)
+        found = lifetime.estimate(cookies, now, ahead_s=self.clock_skew_s or 0.0)
         owner = await self._whose(signed, jar, cookies)
         return Session(
             profile=self._profile.name,
@@ -258,7 +264,8 @@ class Staging:
     def _taken(self, session: Session, answer: Answer) -> Touched:
         verdict = self._judge(answer)
         if verdict is not Verdict.ALIVE:
-            return Touched(verdict, None, _trouble(answer), answer.retry_after_s)
+            trouble, limited = _trouble(answer), _limited(answer)
+            return Touched(verdict, None, trouble, answer.retry_after_s, limited)
         return Touched(verdict, self._rolled(session, answer).proved(self._clock.wall_s()))
 
     def _rolled(self, session: Session, answer: Answer) -> Session:
@@ -278,15 +285,19 @@ class Staging:
             # Somebody else's session in an answer to ours: the one at hand is kept.
             event("cookies.not_ours", level=logging.WARNING, code=error.code, why=error.message)
             return session
-        found = lifetime.estimate(cookies, now)
+        found = lifetime.estimate(cookies, now, ahead_s=self.clock_skew_s or 0.0)
+        rolled = replace(session, jar=jar, cookies=cookies)
+        if found.expires_at is None and session.expires_kind != "declared":
+            return rolled  # another value, of which nothing says that it will live any longer
         return replace(
-            session,
-            jar=jar,
-            cookies=cookies,
+            rolled,
             renewed_at=now,
             expires_at=found.expires_at,
             expires_kind=found.kind,
             confidence=found.confidence,
+            longest_gap_s=0.0,
+            declared_at=None,
+            declared_confidence=0.0,
         )
 
     def _asked(self) -> str:
@@ -305,7 +316,24 @@ class Staging:
                 chosen.setdefault(cookie.name, cookie)
         return tuple(chosen.values())
 
+    def _compare_clocks(self, answer: Answer) -> None:
+        if answer.ahead_s is None:
+            return
+        self.clock_skew_s = answer.ahead_s
+        skewed = abs(answer.ahead_s) > CLOCK_TOLERANCE_S
+        if skewed and not self._skewed:  # said once while it lasts
+            event(
+                "clock.skewed",
+                level=logging.WARNING,
+                profile=self._profile.name,
+                by_s=round(answer.ahead_s, 1),
+                why=f"this machine's clock and that of {self._profile.site.origin} differ: "
+                "no one-time code would be right",
+            )
+        self._skewed = skewed
+
     def _judge(self, answer: Answer) -> Verdict:
+        self._compare_clocks(answer)
         return judge(
             answer,
             picture=self._picture,
@@ -313,6 +341,10 @@ class Staging:
             identity_origins=self._profile.identity_origins,
             sign_in_url=self._profile.site.sign_in_url,
         )
+
+
+def _limited(answer: Answer) -> bool:
+    return answer.status == 429 or (answer.status == 503 and answer.retry_after_s is not None)
 
 
 def _trouble(answer: Answer) -> str:

@@ -13,7 +13,10 @@ from harvester import budgets
 from harvester.clock import rfc3339
 from harvester.keeper import Keeper
 from harvester.ledger import Ledger
+from harvester.lives import EarlyEnd
 from harvester.profile import Profile
+from harvester.standing import Standing
+from harvester.trouble import Trouble
 
 
 def profile_status(
@@ -40,13 +43,18 @@ def profile_status(
         "cookies": [] if session is None else [cookie.name for cookie in session.cookies],
         "identity_origins": list(keeper.profile.identity_origins),
         "obtained_at": None if session is None else rfc3339(session.obtained_at),
+        "age_s": None if session is None else round(max(0.0, now - session.obtained_at), 1),
         "proved_at": None if session is None else rfc3339(session.proved_at),
         "expires_at": None if session is None else rfc3339(session.expires_at),
         "expires_kind": "unknown" if session is None else session.expires_kind,
         "confidence": 0.0 if session is None else round(session.confidence, 3),
+        "life": _life(standing),
+        "refused_early": _early(ledger.refused_early),
         "next_refresh_at": rfc3339(standing.next_refresh_at),
         "durable": standing.durable,
         "sandboxed": standing.sandboxed,
+        "clock_skew_s": None if standing.clock_skew_s is None else round(standing.clock_skew_s, 1),
+        "trouble": _trouble(standing.trouble),
         "latch": stopped,
         "backoff_until": None if wait is None else rfc3339(now + (wait.retry_after_s or 0.0)),
         "backoff_code": None if wait is None else wait.code,
@@ -75,6 +83,49 @@ def whole_status(
 def _shown(step: Mapping[str, Any]) -> dict[str, Any]:
     """Where a sign-in is: ``number`` is one that a person must compare on a telephone."""
     return {name: step.get(name) for name in ("state", "host", "number", "elapsed_s")}
+
+
+def _life(standing: Standing) -> dict[str, Any]:
+    """How long such sessions live: ``kind`` is absolute, sliding (then ``life_s`` is the disuse
+    that one survives), declared (nothing was seen that ends it sooner) or unknown."""
+    session, learned = standing.session, standing.learned
+    kind, life_s, confidence = str(learned.way), learned.span_s, learned.confidence
+    if session is not None and session.expires_kind == "declared":
+        kind, life_s, confidence = "declared", standing.life_s, session.confidence
+    elif learned.way == "unknown":
+        life_s = None
+    return {
+        "kind": kind,
+        "life_s": None if life_s is None else round(life_s, 1),
+        "confidence": round(confidence, 3),
+        "ends_seen": learned.ends,
+    }
+
+
+def _early(end: EarlyEnd | None) -> dict[str, Any] | None:
+    """The last session that was refused long before its time."""
+    if end is None:
+        return None
+    return {
+        "at": rfc3339(end.at),
+        "generation": end.generation,
+        "age_s": round(end.age_s, 1),
+        "expected_s": round(end.expected_s, 1),
+    }
+
+
+def _trouble(found: Trouble | None) -> dict[str, Any] | None:
+    """What is wrong; ``class`` is a row of the table in docs/security.md."""
+    if found is None:
+        return None
+    return {
+        "code": found.code,
+        "class": found.kind,
+        "since": rfc3339(found.since),
+        "message": found.message,
+        "next_try_at": rfc3339(found.next_try_at),
+        "helps": found.helps,
+    }
 
 
 def _stopped(ledger: Ledger, profile: Profile, now: float) -> dict[str, Any] | None:

@@ -3,14 +3,16 @@
 One date job for each profile, armed again by what its look returned, and a tick.  APScheduler's
 defaults are dangerous here and are all set: a job that wakes a second late (a laptop that slept)
 is silently dropped unless ``misfire_grace_time`` is None.  It also compares wall clock times: a
-clock that is set back a day would make every job wait for yesterday's tomorrow, so the tick keeps
-its own time, and when the two clocks part it has everybody looked at.
+clock that is set back a day would make every job wait for yesterday's tomorrow, and one that went
+on while the machine slept leaves the loop's own clock behind.  So the tick compares the machine's
+three clocks, and when two of them part it has everybody looked at.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -26,8 +28,9 @@ from apscheduler.executors.asyncio import AsyncIOExecutor
 from apscheduler.jobstores.memory import MemoryJobStore
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from harvester.clock import Clock
+from harvester.clock import STEP_S, Clock
 from harvester.log import event
+from harvester.steady import SLEPT_S
 
 # Notices a suspend, a stepped clock and a store that another process changed.
 TICK_S = 30.0
@@ -35,8 +38,9 @@ TICK_S = 30.0
 AFTER_FAULT_S = 60.0
 # A look that is asked for during a look comes behind it.
 AFTER_SOON_S = 0.5
-# The two clocks drift by microseconds; a step or a suspend is seconds at least.
-JUMP_S = 2.0
+# All laptops of an office wake at nine, and all profiles of a daemon with it: they come to the
+# site spread over this; and the network is back by then, or nearly.
+RESUME_JITTER_S = 10.0
 
 Look = Callable[[], Awaitable[float]]
 
@@ -44,11 +48,14 @@ Look = Callable[[], Awaitable[float]]
 class Timer:
     """Calls each ``look`` when it is due; a look returns the seconds until the next one."""
 
-    def __init__(self, clock: Clock, *, tick_s: float = TICK_S) -> None:
+    def __init__(
+        self, clock: Clock, *, tick_s: float = TICK_S, jitter_s: float = RESUME_JITTER_S
+    ) -> None:
         # The library's own log tells every job it runs; ours tells what the job did.
         logging.getLogger("apscheduler").setLevel(logging.CRITICAL)
         self._clock = clock
         self._tick_s = tick_s
+        self._jitter_s = jitter_s
         self._looks: dict[str, Look] = {}
         self._ticking: asyncio.Task[None] | None = None
         self._scheduler = AsyncIOScheduler(
@@ -68,6 +75,11 @@ class Timer:
         self._looks[name] = look
         self._arm(name, 0.0)
 
+    def forget(self, name: str) -> None:
+        """Look no more; a look that is under way ends in its own time."""
+        if self._looks.pop(name, None) is not None and self._scheduler.get_job(name) is not None:
+            self._scheduler.remove_job(name)
+
     def soon(self, name: str) -> None:
         """Something changed: look now instead of later."""
         if name in self._looks:
@@ -83,22 +95,33 @@ class Timer:
         self._scheduler.shutdown(wait=False)
 
     async def _tick(self, tick: Callable[[], Awaitable[None]]) -> None:
-        apart_s = self._clock.wall_s() - self._clock.awake_s()
+        set_s, asleep_s = self._apart()
         while True:
             await asyncio.sleep(self._tick_s)
-            now_apart_s = self._clock.wall_s() - self._clock.awake_s()
-            if abs(now_apart_s - apart_s) > JUMP_S:
-                event("clock.jumped", by_s=round(now_apart_s - apart_s, 1))
+            before_set_s, before_asleep_s = set_s, asleep_s
+            set_s, asleep_s = self._apart()
+            by_s, for_s = set_s - before_set_s, asleep_s - before_asleep_s
+            if for_s > SLEPT_S:
+                event("machine.slept", for_s=round(for_s, 1))
+            if abs(by_s) > STEP_S:
+                event("clock.jumped", by_s=round(by_s, 1))
+            if for_s > SLEPT_S or abs(by_s) > STEP_S:
                 for name in self._looks:
-                    self.soon(name)
-            apart_s = now_apart_s
+                    self._arm(name, random.random() * self._jitter_s)  # noqa: S311  no secret
             try:
                 await tick()
             except Exception as error:
                 # A tick that ends would end the watch over clocks and store, unseen.
                 event("timer.fault", level=logging.ERROR, job="tick", kind=type(error).__name__)
 
+    def _apart(self) -> tuple[float, float]:
+        """How far the wall clock and the loop's clock are from the one that never steps."""
+        awake_s = self._clock.awake_s()
+        return self._clock.wall_s() - awake_s, awake_s - self._clock.running_s()
+
     def _arm(self, name: str, wait_s: float) -> None:
+        if name not in self._looks:
+            return  # forgotten meanwhile
         at = datetime.now(UTC) + timedelta(seconds=wait_s)
         self._scheduler.add_job(
             self._looks[name], "date", run_date=at, id=name, replace_existing=True

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import logging
 
-from harvester import ladder
+from harvester import ladder, lifetime, reasons
+from harvester.afterlife import Afterlife
 from harvester.clock import Clock
 from harvester.condition import Condition
 from harvester.errors import HarvesterError, StoreError, WrongSetting
@@ -22,8 +23,12 @@ from harvester.rest import (
     SCHEDULED_PROBE_EVERY_S,
     after_failure,
 )
+from harvester.session import Session
 from harvester.verdict import Verdict
 from harvester.witness import Witness
+
+# A refresh that moves by less is the same plan; a session that is used slides all the time.
+MOVED_LEAST_S = 600.0
 
 
 class Upkeep:
@@ -36,6 +41,7 @@ class Upkeep:
         held: Held,
         flight: Flight,
         witness: Witness,
+        afterlife: Afterlife,
         condition: Condition,
         clock: Clock,
     ) -> None:
@@ -43,11 +49,19 @@ class Upkeep:
         self._held = held
         self._flight = flight
         self._witness = witness
+        self._afterlife = afterlife
+        self._asked_at = float("-inf")
         self._condition = condition
         self._clock = clock
+        self._told: tuple[int, float | None] = (0, None)
 
     async def check(self) -> float:
         """Do what is due; returns the seconds until the next look."""
+        wait_s = await self._check()
+        self._condition.next_look_at = self._clock.wall_s() + wait_s
+        return wait_s
+
+    async def _check(self) -> float:
         if self._flight.up:
             return LOOK_AGAIN_S
         await self.follow_store()
@@ -58,32 +72,82 @@ class Upkeep:
             if self._condition.signed_out:
                 return LOOK_AT_LEAST_EVERY_S
             return await self._quietly("none")
-        if not self._held.durable:
-            await self._held.store()
+        if self._held.moved:
+            await self._held.settle_labels()
         match self._held.freshness(session):
             case Freshness.STALE | Freshness.SPENT:
                 return await self._quietly("stale")
             case Freshness.UNKNOWN:
+                if not self._held.doubt and self._rest_s() > 0:
+                    return self._rest_s()
+                self._asked_at = self._clock.awake_s()
                 verdict = await self._witness.look()
                 if verdict is Verdict.DENIED:
                     return await self._quietly("denied")
-                return SCHEDULED_PROBE_EVERY_S if verdict is Verdict.UNREACHABLE else 0.0
+                if verdict is Verdict.UNREACHABLE:
+                    return max(SCHEDULED_PROBE_EVERY_S, self._witness.rest_s)
+                return 0.0
             case Freshness.FRESH:
-                return self._held.until_due_s(session)
+                self._tell_schedule(session)
+                return min(self._held.until_due_s(session), await self._after_death())
+
+    async def _after_death(self) -> float:
+        """See how long the session before lives on; returns the seconds until the next time."""
+        due_in_s = self._afterlife.due_in_s
+        if due_in_s > 0:
+            return due_in_s
+        rest_s = max(self._rest_s(), self._witness.rest_s)
+        if rest_s > 0:
+            return rest_s
+        self._asked_at = self._clock.awake_s()
+        await self._afterlife.look(self._held.learned)
+        await self._condition.read_ledger()
+        return self._afterlife.due_in_s
+
+    def _rest_s(self) -> float:
+        """Seconds until the next scheduled probe may be, of this session or of the one before."""
+        apart_s = lifetime.apart_s(self._held.learned)
+        return max(0.0, self._asked_at + apart_s - self._clock.awake_s())
+
+    def _tell_schedule(self, session: Session) -> None:
+        """Say when it is refreshed, and why then: once, unless that moves by much."""
+        when = self._held.windows(session)
+        generation, told_at = self._told
+        moved_s = abs((when.stale_at or 0.0) - (told_at or 0.0))
+        if generation == session.generation and moved_s <= MOVED_LEAST_S:
+            return
+        self._told = (session.generation, when.stale_at)
+        told = reasons.of_schedule(session, when)
+        event("refresh.scheduled", profile=self._profile, generation=session.generation, **told)
 
     async def follow_store(self) -> None:
-        """Take up what another process stored, removed or wrote down meanwhile."""
+        """Take up what another process stored, removed or wrote down meanwhile, and give the
+        store what it could not take."""
         condition = self._condition
         await condition.read_ledger()
-        if self._flight.up or not await self._held.changed_in_store():
+        session = self._held.session
+        if session is not None and session.generation <= condition.ledger.refused:
+            self._witness.refuse("another process, which wrote it down")
+        if self._flight.up:
             return
-        if self._held.gone_from_store:
+        await condition.pay()
+        if not self._held.durable:
+            await self._held.store()
+        if not await self._held.changed_in_store():
+            return
+        if await self._held.gone_from_store():
             if condition.ledger.signed_out:
                 await self._held.let_go()
                 condition.signed_out = True
                 condition.note("signed_out", "another process signed out")
             else:
-                event("store.lost", level=logging.ERROR, profile=self._profile)
+                event(
+                    "store.lost",
+                    level=logging.ERROR,
+                    profile=self._profile,
+                    why="the stored session is gone, and nobody signed out",
+                    next="it is stored again",
+                )
                 await self._held.store()
             return
         try:
@@ -91,7 +155,14 @@ class Upkeep:
                 condition.mended()
                 condition.note("session.read", "another process stored it")
         except (StoreError, WrongSetting) as error:
-            event("store.unreadable", level=logging.ERROR, code=error.code, why=error.message)
+            event(
+                "store.unreadable",
+                level=logging.ERROR,
+                profile=self._profile,
+                code=error.code,
+                why=error.message,
+                next="the session in memory is served on",
+            )
 
     async def _quietly(self, why: ladder.Why) -> float:
         """Climb on the timer's behalf: a failure is a warning."""

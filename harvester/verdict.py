@@ -28,7 +28,8 @@ class Answer:
     ``status`` is 0 when there was no answer; then ``trouble`` says what happened (a class of
     trouble, never a URL with its query).  ``location`` is absolute, for a redirect.  ``words``
     are the site's own (an ``error`` field), cut to a line.  ``set_cookies`` are new values that
-    the answer carried.
+    the answer carried.  ``ahead_s`` is how far our clock is ahead of the site's, by its ``Date``;
+    None where it told none.
     """
 
     status: int = 0
@@ -39,6 +40,7 @@ class Answer:
     trouble: str = ""
     retry_after_s: float | None = None
     set_cookies: tuple[Cookie, ...] = ()
+    ahead_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from harvester.climb import SECOND_OPINION_S
+from harvester.afterlife import SECOND_OPINION_S
 from harvester.clock import Clock
 from harvester.held import Held
+from harvester.ledger import RETRY_AFTER_MOST_S
 from harvester.log import event
+from harvester.session import Session
 from harvester.staging import Staging
 from harvester.verdict import Verdict
 
@@ -18,28 +20,69 @@ class Witness:
 
     def __init__(
         self, profile: str, *, held: Held, staging: Staging, clock: Clock,
-        note: Callable[[str, str], None],
+        note: Callable[..., None],
     ) -> None:  # fmt: skip
         self._profile = profile
         self._held = held
         self._staging = staging
         self._clock = clock
         self._note = note
+        self._alone_until = 0.0
+        self.silent_since: float | None = None
+        """Since when, by the wall clock, the site gives no verdict."""
+        self.silence = ""
+        self.refused_at: float | None = None
+        self._looking: asyncio.Task[Verdict] | None = None
+        self._asking = 0
+
+    @property
+    def rest_s(self) -> float:
+        """For how long the site still wants to be left alone (429, or 503 with Retry-After)."""
+        return max(0.0, self._alone_until - self._clock.awake_s())
+
+    @property
+    def asking(self) -> bool:
+        """A probe is under way: whoever waits for it holds the session as it was."""
+        return self._asking > 0
 
     async def probe(self) -> Verdict:
         """One probe of the current session; takes in what the answer rolled."""
         session = self._held.session
         if session is None:
             return Verdict.DENIED
-        touched = await self._staging.verdict(session)
-        if touched.session is not None:
-            await self._held.proved(session, touched.session)
-        event("probe", profile=self._profile, verdict=touched.verdict.value)
+        if self.rest_s > 0:
+            return Verdict.UNREACHABLE
+        self._asking += 1
+        try:
+            touched = await self._staging.verdict(session)
+            if touched.verdict is Verdict.UNREACHABLE:
+                asked_s = min(touched.retry_after_s or 0.0, RETRY_AFTER_MOST_S)
+                self._alone_until = self._clock.awake_s() + asked_s
+                self.silent_since = self.silent_since or self._clock.wall_s()
+                self.silence = touched.trouble
+            else:
+                self.silent_since = None
+            if touched.session is not None:
+                await self._held.proved(session, touched.session)
+        finally:
+            self._asking -= 1
+        why = touched.trouble or None
+        event("probe", profile=self._profile, verdict=touched.verdict.value, why=why)
         return touched.verdict
 
     async def look(self) -> Verdict:
         """A probe of our own accord; a DENIED is believed when a second one, a second later,
-        agrees."""
+        agrees.  All who ask meanwhile share it, and none who leaves ends it."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+        return await asyncio.shield(self._looking)
+
+    async def close(self) -> None:
+        if self._looking is not None and not self._looking.done():
+            self._looking.cancel()
+            await asyncio.gather(self._looking, return_exceptions=True)
+
+    async def _look(self) -> Verdict:
         verdict = await self.probe()
         if verdict is Verdict.DENIED:
             await asyncio.sleep(SECOND_OPINION_S)
@@ -53,12 +96,21 @@ class Witness:
         session = self._held.usable()
         if session is None:
             return Verdict.DENIED
-        if 0 <= self._clock.wall_s() - session.proved_at < within_s:
+        young = 0 <= self._clock.wall_s() - session.proved_at < within_s
+        if young and not self._held.doubt:
             return Verdict.ALIVE
         return await self.look()
+
+    async def touched(self, before: Session, after: Session | None) -> None:
+        """A climb touched the session: what came of it, None where the site said no twice."""
+        if after is not None:
+            await self._held.proved(before, after)
+        elif self._held.session is before:
+            self.refuse("two touches of ours")
 
     def refuse(self, witnesses: str) -> None:
         """The session is not served any more."""
         if not self._held.refused:
             self._held.refuse()
-            self._note("session.refused", f"the site said no to {witnesses}")
+            self.refused_at = self._clock.wall_s()
+            self._note("session.refused", f"the site said no to {witnesses}", next="a new session")

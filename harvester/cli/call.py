@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -22,7 +23,7 @@ from harvester.cli.telling import put
 from harvester.client import Client
 from harvester.passkeys import Passkey
 from harvester.session import Cookie, Served
-from harvester.settings import Settings, load
+from harvester.settings import Settings, load, take
 
 if TYPE_CHECKING:
     from harvester.wallet import Enrolled
@@ -71,6 +72,7 @@ class Call:
     quiet: bool = False
     verbose: int = 0
     _settings: Settings | None = field(default=None, repr=False)
+    _environ: Mapping[str, str] | None = field(default=None, repr=False)
 
     def settings(self, *, serving: bool = False) -> Settings:
         """Raises ConfigInvalid and its kin."""
@@ -78,11 +80,20 @@ class Call:
             from harvester.process import harden
 
             harden()  # before any secret is in our memory
-            flags = {"profile": self.profile, "origin": self.origin, "socket": self.socket}
-            self._settings = load(
-                flags, config=self.config, env_file=self.env_file, serving=serving
-            )
+            self._settings = self.read_again(serving=serving)
         return self._settings
+
+    def read_again(self, *, serving: bool = False) -> Settings:
+        """The settings as their sources have them now.  Raises ConfigInvalid and its kin."""
+        if self._environ is None:
+            self._environ = take(os.environ)  # the secrets are gone from there after this
+        return load(
+            {"profile": self.profile, "origin": self.origin, "socket": self.socket},
+            self._environ,
+            config=self.config,
+            env_file=self.env_file,
+            serving=serving,
+        )
 
     def with_settings(self, settings: Settings) -> Call:
         """The same call over other settings than those that its sources have now."""

@@ -1,4 +1,4 @@
-"""`harvester history`: the failed sign-ins that are kept, and what was seen in one of them."""
+"""`harvester history`: the timeline, the failed sign-ins that are kept, what one of them saw."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from harvester.cli.call import Call, global_options, pass_call
 from harvester.cli.telling import put
 from harvester.clock import SystemClock, rfc3339
-from harvester.errors import KeyWrong, NeedsHuman, NotConfigured, StoreError, Usage
+from harvester.errors import HarvesterError, KeyWrong, NeedsHuman, NotConfigured, StoreError, Usage
 from harvester.evidence import Evidence
 from harvester.records import Records
 from harvester.redact import clean
@@ -21,28 +21,42 @@ from harvester.signin.screen import screen_of
 from harvester.signin.skeleton import written
 
 _LABEL_CHARS = 60
+_ENTRIES = 50
 
 
 @click.command("history")
 @click.argument("which", metavar="[ID]", required=False)
+@click.option("--limit", type=click.IntRange(1, 1000), help="So many entries; 50 unless said.")
 @click.option("--open", "opens", is_flag=True, help="Write one HTML file and show it.")
 @click.option("--output", metavar="FILE", help="Where --open writes, if it is not there yet.")
 @click.option("--skeleton", is_flag=True, help="Print the last page's skeleton, as JSON.")
 @global_options
 @pass_call
-def command(call: Call, which: str | None, opens: bool, output: str | None, skeleton: bool) -> int:
-    """The last failed sign-ins; with an ID, the steps of one and what its last page showed.
+def command(
+    call: Call,
+    which: str | None,
+    limit: int | None,
+    opens: bool,
+    output: str | None,
+    skeleton: bool,
+) -> int:
+    """What happened and why, the newest last, and the failed sign-ins that are kept.  With an ID:
+    the steps of one of these, and what its last page showed.
 
-    Without an ID, --open and --skeleton take the newest.  No daemon is asked: the store is read.
+    Without an ID, --open and --skeleton take the newest failed sign-in.
     """
+    if limit is not None and (which or opens or skeleton):
+        raise Usage(
+            "--limit is for the timeline", hint="leave it out, or ask for no failed sign-in"
+        )
     if output and not opens:
         raise Usage("--output says where --open writes", hint="add --open")
     if opens and skeleton:
         raise Usage("--open and --skeleton are two answers", hint="ask for one of them")
     profile, name = _place(call, which)
-    records = _records(call, profile)
     if name is None and not (opens or skeleton):
-        return _list(call, profile, records)
+        return _timeline(call, profile, limit or _ENTRIES)
+    records = _records(call, profile)
     name, evidence = _chosen(records, name)
     shown = name if "/" not in (which or "") else f"{profile}/{name}"
     if opens:
@@ -88,19 +102,36 @@ def _chosen(records: Records, name: str | None) -> tuple[str, Evidence]:
     return name, evidence
 
 
-def _list(call: Call, profile: str, records: Records) -> int:
-    told = [_line(records, profile, name) for name in records.evidence_names()]
+def _timeline(call: Call, profile: str, limit: int) -> int:
+    from harvester.cli import timeline
+
+    entries = timeline.entries(call, profile, limit)
+    kept: list[dict[str, Any]] = []
+    try:
+        records = _records(call, profile)
+        kept = [_line(records, profile, name) for name in records.evidence_names()]
+    except HarvesterError as error:
+        # What happened lies there unsealed, and may say how it came to this.
+        call.say(f"the failed sign-ins that are kept cannot be read: {error.message}")
     if call.json:
+        told = {"version": 1, "profile": profile, "entries": entries, "kept": kept}
         return call.put_json(told)
-    if not told:
-        call.say(f"{profile}: no failed sign-in is kept")
-        return 0
+    if not entries and not kept:
+        call.say(f"{profile}: nothing has happened yet")
+    if entries and timeline.show(entries):
+        return 1
+    return _list(kept, after=bool(entries)) if kept else 0
+
+
+def _list(told: list[dict[str, Any]], *, after: bool) -> int:
     rows = [[str(one.get(name) or "") for name in ("id", "at", "rung", "code", "host", "steps")]
             for one in told]  # fmt: skip
     rows.insert(0, ["ID", "WHEN", "HOW", "WHY", "WHERE", "STEPS"])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    head = "\nkept of failed sign-ins (harvester history ID)\n" if after else ""
     return put(
-        "\n".join(
+        head
+        + "\n".join(
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         )

@@ -8,17 +8,24 @@ from dataclasses import replace
 import click
 
 from harvester.cli.call import Call, global_options, pass_call
+from harvester.settings import Settings
 
 
 @click.command("serve")
 @global_options
 @pass_call
 def command(call: Call) -> int:
-    """Run the daemon in the foreground: schedule, socket, files.  Stops on TERM and INT."""
+    """Run the daemon in the foreground: schedule, socket, files.
+
+    Stops on TERM and INT; reads its settings again on HUP.
+    """
     from harvester.daemon import serve
 
-    settings = call.settings(serving=True)
-    if call.verbose or call.quiet:
+    def said(settings: Settings) -> Settings:
+        if not call.verbose and not call.quiet:
+            return settings
         process = replace(settings.process, log_level="debug" if call.verbose else "warning")
-        settings = replace(settings, process=process)
-    return asyncio.run(serve(settings))
+        return replace(settings, process=process)
+
+    first = said(call.settings(serving=True))
+    return asyncio.run(serve(first, lambda: said(call.read_again(serving=True))))

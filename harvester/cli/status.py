@@ -9,14 +9,23 @@ from typing import Any
 
 import click
 
+from harvester.budgets import SWITCHES_PER_HOUR
 from harvester.cli.call import Call, global_options, pass_call
 from harvester.cli.progress import in_words
-from harvester.clock import parse_rfc3339
+from harvester.clock import as_duration, parse_rfc3339
 from harvester.errors import NoDaemon
+from harvester.prices import PRICES
 from harvester.redact import clean
 
 _LIVE, _NOT_LIVE = 0, 4
 _COLOUR = {"live": "green", "stale": "yellow", "refreshing": "cyan"}
+# Budgets beside the passwords', told when they are not full.
+_OTHERS = (
+    ("touches_left", "touches", PRICES["touch"].burst),
+    ("renewals_left", "renewals", PRICES["renew"].burst),
+    ("silent_left", "silent sign-ins", PRICES["silent"].burst),
+    ("switches_left_hour", "switches of the organisation", SWITCHES_PER_HOUR),
+)
 
 
 @click.command("status")
@@ -78,19 +87,10 @@ def _lines(profile: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
         yield "valid until", _until(profile, now)
     elif profile.get("why_not"):
         yield "why", str(profile["why_not"])
+    yield from _life(profile, now)
     if profile.get("next_refresh_at"):
         yield "next refresh", _ago(profile["next_refresh_at"], now)
-    latch = profile.get("latch")
-    if latch:
-        yield "stopped", f"{latch.get('code')}: {latch.get('message')} (since {latch.get('since')})"
-        yield "hint", str(latch.get("hint") or "mend the cause, then: harvester unlock")
-        if latch.get("evidence"):
-            yield "see", f"harvester history {latch['evidence']}"
-    if profile.get("backoff_until"):
-        yield (
-            "waits",
-            f"until {_ago(profile['backoff_until'], now)} ({profile.get('backoff_code')})",
-        )
+    yield from _trouble(profile, now)
     left = profile.get("budgets") or {}
     if left:
         yield (
@@ -98,9 +98,49 @@ def _lines(profile: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
             f"{left.get('submits_left_hour')} this hour, {left.get('submits_left_day')} today, "
             f"{left.get('submits_left_since_success')} until one succeeds",
         )
+    spent = [f"{left[name]} {what}" for name, what, full in _OTHERS if left.get(name, full) < full]
+    if spent:
+        yield "also left", ", ".join(spent)
     last = profile.get("last_event")
     if last:
         yield "last", f"{last.get('event')} {_ago(last.get('at'), now)}: {last.get('why')}"
+
+
+def _trouble(profile: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
+    """What is wrong, since when, when it is tried again, and the one thing that helps."""
+    wrong = profile.get("trouble")
+    if not wrong:
+        return
+    kind = str(wrong.get("class")).replace("_", " ")
+    yield "trouble", f"{kind}: {wrong.get('message')}"
+    if wrong.get("since"):
+        yield "since", _ago(wrong["since"], now)
+    at = wrong.get("next_try_at")
+    yield "next try", _ago(at, now) if at else "none before a person has acted"
+    yield "what helps", str(wrong.get("helps"))
+    latch = profile.get("latch") or {}
+    if latch.get("hint") and latch["hint"] != wrong.get("helps"):
+        yield "hint", str(latch["hint"])
+    if latch.get("evidence"):
+        yield "see", f"harvester history {latch['evidence']}"
+
+
+def _life(profile: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
+    """What was learned of such sessions, and whether one was refused long before its time."""
+    life = profile.get("life") or {}
+    if life.get("kind") in ("absolute", "sliding") and life.get("life_s"):
+        lasts = as_duration(max(60, round(life["life_s"] / 60) * 60))
+        how = "at least, by age" if life["kind"] == "absolute" else "of disuse at least"
+        sure = f"{float(life.get('confidence') or 0):.0%} sure, ends seen: {life.get('ends_seen')}"
+        yield "life", f"{lasts} {how} ({sure})"
+    early = profile.get("refused_early")
+    if early:
+        yield (
+            "refused early",
+            f"generation {early.get('generation')}, {_ago(early.get('at'), now)}, at "
+            f"{float(early['age_s']) / max(1.0, float(early['expected_s'])):.0%} of its expected "
+            "life: theft, a revocation, or a change of the site's policy",
+        )
 
 
 def _until(profile: Mapping[str, Any], now: float) -> str:

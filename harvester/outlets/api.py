@@ -36,6 +36,7 @@ from harvester.outlets.connection import (
 from harvester.outlets.listen import BACKLOG
 from harvester.profile import Profile
 from harvester.session import Cookie, Served
+from harvester.tally import Tally
 
 
 class Keeper(Protocol):
@@ -79,6 +80,8 @@ class House(Protocol):
 
     def status(self) -> Mapping[str, Any]: ...
 
+    async def history(self, name: str, *, limit: int) -> Sequence[Mapping[str, Any]]: ...
+
 
 class _Refused(Exception):
     """A request refused with a status of HTTP's own; the connection is closed after it."""
@@ -98,8 +101,12 @@ _Handler = Callable[["Api", web.BaseRequest], Awaitable[web.StreamResponse]]
 class Api:
     """Serves a house on one listening socket."""
 
-    def __init__(self, house: House, *, allow_uids: Collection[int] = ()) -> None:
+    def __init__(
+        self, house: House, *, allow_uids: Collection[int] = (), tally: Tally | None = None
+    ) -> None:
+        """``tally`` counts what is given out, and is what ``/metrics`` shows."""
         self._house = house
+        self._tally = Tally() if tally is None else tally
         self._allow_uids = frozenset(allow_uids)
         self._door: Door | None = None
         self._server: asyncio.Server | None = None
@@ -171,7 +178,8 @@ class Api:
         if tag in (one.strip() for one in request.headers.get("If-None-Match", "").split(",")):
             return web.Response(status=304, headers={"ETag": tag})
         if form is None or form == "json":
-            return _given(served)
+            return self._given(keeper, served)
+        self._tally.served("api", keeper.profile.name, form)
         return web.Response(text=wire.printable(served, form) + "\n", headers={"ETag": tag})
 
     async def _report(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -179,14 +187,20 @@ class Api:
         generation = parameters.generation(asked)
         wait_s = parameters.wait_s(asked)
         keeper = self._house.keeper(parameters.profile(asked))
-        return _given(await keeper.report(generation=generation, wait_s=wait_s))
+        verdict: str | None = None
+        try:
+            served = await keeper.report(generation=generation, wait_s=wait_s)
+            verdict = served.verdict
+        finally:
+            self._tally.reported(keeper.profile.name, verdict)
+        return self._given(keeper, served)
 
     async def _refresh(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = await _body(request)
         hard = parameters.flag(asked, "hard")
         wait_s = parameters.wait_s(asked)
         keeper = self._house.keeper(parameters.profile(asked))
-        return _given(await keeper.refresh(hard=hard, wait_s=wait_s))
+        return self._given(keeper, await keeper.refresh(hard=hard, wait_s=wait_s))
 
     async def _import(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = await _body(request)
@@ -197,7 +211,8 @@ class Api:
         keeper = self._house.keeper(parameters.profile(asked))
         _check_origin(keeper.profile, origin)
         cookies = brought.for_origin(keeper.profile.site.origin)
-        return _given(await keeper.take_in(cookies, user_agent=user_agent, wait_s=wait_s))
+        brought_in = await keeper.take_in(cookies, user_agent=user_agent, wait_s=wait_s)
+        return self._given(keeper, brought_in)
 
     async def _logout(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = await _body(request)
@@ -210,16 +225,31 @@ class Api:
         keeper = self._house.keeper(parameters.profile(asked))
         return _json({"done": True, **await keeper.unlock(force=force)})
 
+    def _given(self, keeper: Keeper, served: Served) -> web.Response:
+        self._tally.served("api", keeper.profile.name, "json")
+        response = _json(wire.session_object(served))
+        response.headers["ETag"] = f'"{served.session.generation}"'
+        return response
+
     async def _status(self, request: web.BaseRequest) -> web.StreamResponse:
         return _json(self._house.status())
+
+    async def _history(self, request: web.BaseRequest) -> web.StreamResponse:
+        asked = _query(request)
+        limit = parameters.limit(asked)
+        name = parameters.profile(asked)
+        entries = await self._house.history(name, limit=limit)
+        return _json({"version": wire.VERSION, "profile": name, "entries": list(entries)})
 
     async def _openapi(self, request: web.BaseRequest) -> web.StreamResponse:
         return web.Response(text=openapi_text(), content_type="application/json")
 
     async def _metrics(self, request: web.BaseRequest) -> web.StreamResponse:
-        from harvester.metrics import metrics_text  # 2 MB that only a scraped daemon should pay
+        # 2 MB that only a scraped daemon should pay.
+        from harvester.metrics import CONTENT_TYPE, metrics_text
 
-        return web.Response(body=metrics_text(self._house.status()), content_type="text/plain")
+        text = metrics_text(self._house.status(), self._tally)
+        return web.Response(body=text, headers={"Content-Type": CONTENT_TYPE})
 
     async def _alive(self, request: web.BaseRequest) -> web.StreamResponse:
         # That this runs at all is the answer: the loop turns.
@@ -242,6 +272,7 @@ ROUTES: Mapping[str, Mapping[str, _Handler]] = MappingProxyType(
         "/v1/logout": {"POST": Api._logout},
         "/v1/unlock": {"POST": Api._unlock},
         "/v1/status": {"GET": Api._status},
+        "/v1/history": {"GET": Api._history},
         "/v1/openapi.json": {"GET": Api._openapi},
         "/metrics": {"GET": Api._metrics},
         "/livez": {"GET": Api._alive},
@@ -304,12 +335,6 @@ def _check_origin(profile: Profile, origin: str | None) -> None:
             hint="choose the profile for that origin with --profile, or say that you mean this "
             f"one: HARVESTER_ORIGIN={held}",
         )
-
-
-def _given(served: Served) -> web.Response:
-    response = _json(wire.session_object(served))
-    response.headers["ETag"] = f'"{served.session.generation}"'
-    return response
 
 
 def _json(value: Mapping[str, Any], *, status: int = 200) -> web.Response:

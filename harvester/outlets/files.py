@@ -72,6 +72,7 @@ class Files:
         except (HarvesterError, OSError) as error:
             self._failed(kept, error)
         else:
+            event("file.written", level=logging.DEBUG, profile=self._profile, format=kept.format)
             if self._troubles.pop(kept.path, None) is not None:
                 event("file.written_again", profile=self._profile, path=kept.path)
 

@@ -17,6 +17,7 @@ from harvester.errors import Usage
 from harvester.pasted import Pasted, json_forms
 from harvester.pasted.cookies import agent
 from harvester.profile import DEFAULT_PROFILE, PROFILE_NAME, origin_of
+from harvester.timeline import DEFAULT_ENTRIES, MOST_ENTRIES
 
 DEFAULT_WAIT_S = 60.0
 LONGEST_WAIT_S = 300.0
@@ -99,6 +100,20 @@ def generation(asked: Mapping[str, Any]) -> int:
             hint="send the `generation` of the session object whose use was answered with 401",
         )
     return value
+
+
+def limit(asked: Mapping[str, str]) -> int:
+    """How many entries of the timeline: 1 to 1000."""
+    value = asked.get("limit", str(DEFAULT_ENTRIES))
+    # int() also takes "1_000", " 1 " and digits of other scripts.
+    if value.isascii() and value.isdecimal() and len(value) <= 4:
+        found = int(value)
+        if 1 <= found <= MOST_ENTRIES:
+            return found
+    raise Usage(
+        f"`limit` is no whole number from 1 to {MOST_ENTRIES}",
+        hint=f"write it plainly: limit={DEFAULT_ENTRIES}",
+    )
 
 
 def flag(asked: Mapping[str, Any], name: str) -> bool:

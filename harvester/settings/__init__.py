@@ -55,7 +55,7 @@ class Process:
 
     ``socket`` is the path that was asked for, None means the places of the contract (``paths``).
     ``key`` None means the file ``key`` in the store's directory.  ``allow_uids`` always holds
-    our own.
+    our own.  ``on_person_needed`` is a program and its words, run when only a person can help.
     """
 
     store: Path
@@ -68,6 +68,8 @@ class Process:
     https_proxy: str | None
     ca_file: str | None
     config_path: Path | None
+    on_person_needed: tuple[str, ...] = ()
+    notify: Literal["auto", "off"] = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +263,8 @@ def _settings(
         https_proxy=merged.https_proxy,
         ca_file=merged.ca_file,
         config_path=config_path,
+        on_person_needed=merged.on_person_needed,
+        notify=merged.notify,
     )
     effective: dict[Key, Any] = {(name,): getattr(merged, name) for name in sorted(PROCESS_NAMES)}
     # What a default comes to, not that nothing was said.
@@ -336,6 +340,8 @@ def _shown(name: str, value: Any) -> str:
         return "-"
     if name in SECRETS:
         return value.where() if value.kind != "value" else "set, not shown"
+    if name == "on_person_needed":
+        return f"command {value[0]}" if value else "-"  # its words may hold a token
     if name == "https_proxy":
         parts = urlsplit(value)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"

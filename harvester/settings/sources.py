@@ -27,6 +27,7 @@ from harvester.settings.model import (
     PROCESS_NAMES,
     PROFILE_NAMES,
     SECRETS,
+    TOLD_TO_PROGRAMS,
     every_name,
 )
 
@@ -83,6 +84,8 @@ def from_environment(environ: Mapping[str, str], *, file: Path | None = None) ->
     base = file.parent if file else Path.cwd()
     for variable in sorted(environ):
         if not variable.startswith(PREFIX) or variable.startswith(_INJECTED):
+            continue
+        if file is None and variable.removeprefix(PREFIX).lower() in TOLD_TO_PROGRAMS:
             continue
         where = f"{file}: {variable}" if file else f"environment {variable}"
         if variable.startswith(_PROFILES):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin, urlsplit
@@ -241,6 +242,26 @@ def uids(value: Any) -> tuple[int, ...]:
     if any(not re.fullmatch(r"[0-9]{1,10}", one) or int(one) >= _UIDS for one in found):
         raise Wrong("is no list of user ids", "write numbers with commas: 1000,1001 (see `id -u`)")
     return tuple(int(one) for one in found)
+
+
+def command(value: Any) -> tuple[str, ...]:
+    """A program and its words: a TOML array, or text split as a shell would."""
+    try:
+        words = list(value) if isinstance(value, list | tuple) else shlex.split(text(value))
+    except ValueError as error:
+        if isinstance(error, Wrong):
+            raise
+        words = []
+    if not words or not all(isinstance(word, str) and "\0" not in word for word in words):
+        raise Wrong(
+            "is no command",
+            """write program and words, every quote closed: ["notify-me", "--urgent"]""",
+        )
+    program = os.path.expanduser(words[0])
+    if not program or ("/" in program and not os.path.isabs(program)):
+        # A daemon's working directory says nothing.
+        raise Wrong("names no program", "write the program's name or whole path first")
+    return (program, *words[1:])
 
 
 def kept_files(value: Any) -> tuple[KeptFile, ...]:

@@ -12,7 +12,8 @@ import asyncio
 import time
 from dataclasses import dataclass, field, replace
 
-from harvester.errors import HarvesterError, NotConfigured, OriginNotAllowed
+from harvester.clock import CLOCK_TOLERANCE_S
+from harvester.errors import ConfigClock, HarvesterError, NotConfigured, OriginNotAllowed
 from harvester.profile import origin_of
 from harvester.signin.browser import Browser, Grip, Moved
 from harvester.signin.codes import Seed, choose_step
@@ -187,6 +188,7 @@ class Hand:
         step, wait_s = choose_step(time.time(), seed.period_s, self.last_step)
         if wait_s > 0:
             raise Moved("wait for the next code")
+        self._compare_clocks(grip)
         await self._check(grip, fields, fields.codes[0], "code")
         _refuse(await self._parent.may_type_code(step))
         await self._browser.camera.still()
@@ -201,6 +203,23 @@ class Hand:
             for control, digit in zip(fields.codes, code, strict=False):
                 await grip.type(control, digit)
         return code
+
+    def _compare_clocks(self, grip: Grip) -> None:
+        """A code of another minute is refused, and counts as a wrong one where it is sent."""
+        asks, top = origin_of(grip.chain[0]), origin_of(grip.chain[-1])
+        skew_s = self._browser.traffic.clock_skew_s(asks, top)
+        if skew_s is None or abs(skew_s) <= CLOCK_TOLERANCE_S:
+            return
+        if self.sent:
+            self.stage = "answered"
+        host = host_of(grip.view)
+        way = "ahead of" if skew_s > 0 else "behind"
+        raise ConfigClock(
+            f"{host} asks for a one-time code, and this machine's clock is {abs(skew_s):.0f} s "
+            f"{way} its clock: no code was typed",
+            hint="set this machine's clock (see: timedatectl); it is then tried again, if need be "
+            "after: harvester unlock",
+        )
 
     async def _submitted_itself(self, grip: Grip, fields: Fields) -> bool:
         """Whether the page sent the code at its last digit."""

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from harvester import redact
 from harvester.errors import (
     Bug,
+    ConfigClock,
     ConfigInvalid,
     CredentialsRejected,
     HarvesterError,
@@ -99,7 +100,7 @@ class Attempt:
             stage=self._stage,
             asked=asked,
             fingerprint=self._fingerprint,
-            clock_skew_s=self._traffic.clock_skew_s,
+            clock_skew_s=self._traffic.clock_skew_s(self._traffic.last_but_site),
         )
 
     async def _run(self) -> SignedIn | Stopped:
@@ -190,6 +191,10 @@ class Attempt:
             arrived = await way
         except Asked as asked:
             return self._stopped(asked.error, asked=True)
+        except ConfigClock as error:
+            # Who is asked for a code has been let past the password.
+            self._stage = hand.stage
+            return replace(self._stopped(error), accepted=hand.sent)
         except HarvesterError as error:
             if not walk.let_in:
                 raise

@@ -19,8 +19,8 @@ from harvester.errors import ConfigInvalid
 
 # Typing, sending and a slow provider: with less than this left the next code is waited for.
 LEAST_LEFT_S = 8.0
-# Beyond this a refused code says nothing about the seed: our clock is wrong, or theirs.
-CLOCK_TOLERANCE_S = 20.0
+# A code further in the future than one can wait for was typed by a clock that was wrong then.
+AHEAD_AT_MOST_STEPS = 3
 _DIGITS = range(6, 11)
 _PERIODS_S = range(15, 301)
 _ALGORITHMS = ("SHA1", "SHA256", "SHA512")
@@ -85,11 +85,11 @@ def _checked(secret: str, options: dict[str, str]) -> Seed | None:
 def choose_step(now_s: float, period_s: int, last_step: int | None) -> tuple[int, float]:
     """The step whose code to type, and how long to wait before typing it, in seconds.
 
-    Always later than ``last_step``.
+    Always later than ``last_step``, unless the clock was set back since that was typed.
     """
     step = int(now_s // period_s)
     if (step + 1) * period_s - now_s < LEAST_LEFT_S:
         step += 1
-    if last_step is not None and step <= last_step:
+    if last_step is not None and step <= last_step <= step + AHEAD_AT_MOST_STEPS:
         step = last_step + 1
     return step, max(0.0, step * period_s - now_s)

@@ -165,7 +165,8 @@ class Stopped:
 
     ``clock_skew_s`` is our clock minus the provider's ``Date``, where it was seen.
     ``accepted``: the provider was content with the secret, and what stopped the sign-in is the
-    site's question which organisation; ``identity_state`` (sealed) is then worth keeping.
+    site's question which organisation (``identity_state``, sealed, is then worth keeping), or a
+    clock that is too wrong for the code that was asked for next.
     ``evidence`` (sealed) is what was seen, where something was (see ``evidence.py``).
     """
 

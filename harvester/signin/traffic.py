@@ -13,7 +13,14 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qs, urlsplit
 
-from harvester.errors import AccountLocked, HarvesterError, ProviderDown, RateLimited, SiteDown
+from harvester.errors import (
+    AccountLocked,
+    BrowserFailed,
+    HarvesterError,
+    ProviderDown,
+    RateLimited,
+    SiteDown,
+)
 from harvester.profile import origin_of
 
 # A document that has not begun to arrive after this long will not; the outage must be told in
@@ -24,6 +31,8 @@ _REQUEST_INTEREST_S = 15.0
 # What a press causes is sent within this, also where a script hashes or debounces first.
 _CAUSED_S = 2.0
 _RETRY_CAP_S = 24 * 3600.0
+# What a machine without memory answers in the name of any server.
+_OUR_OWN = ("ERR_INSUFFICIENT_RESOURCES", "ERR_OUT_OF_MEMORY")
 _IGNORED_FAILURES = ("ERR_ABORTED", "ERR_CACHE_MISS")
 
 
@@ -46,11 +55,11 @@ class Traffic:
     visited: list[str] = field(default_factory=list)
     asked: Asked | None = None
     user_agent: str = ""
-    clock_skew_s: float | None = None
     trouble: HarvesterError | None = None
     latest_at: float = 0.0
     sockets: bool = False
     """A page has opened a web socket: it may say things that no request shows."""
+    _skews: dict[str, float] = field(default_factory=dict)
     _repeated: set[tuple[str, ...]] = field(default_factory=set)
     _pending: dict[int, float] = field(default_factory=dict)
     _navigation: tuple[int, str, float] | None = None
@@ -76,14 +85,15 @@ class Traffic:
     def answered(
         self, key: int, url: str, status: int, headers: Mapping[str, str], *, navigation: bool
     ) -> None:
+        origin = origin_of(url)
+        if origin is not None:
+            self._compare_clocks(origin, headers)
         if not navigation:
             return
         if self._navigation is not None and self._navigation[0] == key:
             self._navigation = None
-        origin = origin_of(url)
         if origin is None:
             return
-        self._set_clock(headers.get("date"))
         self.trouble = self._judge(origin, status, headers.get("retry-after"))
 
     def finished(self, key: int) -> None:
@@ -99,6 +109,19 @@ class Traffic:
         if origin is None or any(one in reason for one in _IGNORED_FAILURES):
             return
         self.trouble = self.down(origin, reason)
+
+    @property
+    def last_but_site(self) -> str | None:
+        """The last origin on the way that is not the site's: who signs us in."""
+        return next((one for one in reversed(self.visited) if one != self.site_origin), None)
+
+    def clock_skew_s(self, *origins: str | None) -> float | None:
+        """Our clock minus that of the first of these origins that told its time, else the site's;
+        None where nobody did."""
+        for origin in (*origins, self.site_origin):
+            if origin is not None and origin in self._skews:
+                return self._skews[origin]
+        return None
 
     @property
     def left_site(self) -> bool:
@@ -163,6 +186,8 @@ class Traffic:
     def down(self, origin: str, reason: str) -> HarvesterError:
         host = urlsplit(origin).netloc
         hint = "it is tried again later by itself; see: harvester doctor"
+        if any(one in reason for one in _OUR_OWN):
+            return BrowserFailed(f"the browser has no memory left ({reason})", hint=hint)
         if "CERT" in reason or "SSL" in reason:
             hint = "the connection is not trusted by the browser: check the clock and the network"
         elif "NAME_NOT_RESOLVED" in reason:
@@ -174,7 +199,7 @@ class Traffic:
 
     def _judge(self, origin: str, status: int, retry_after: str | None) -> HarvesterError | None:
         host = urlsplit(origin).netloc
-        wait_s = _seconds(retry_after)
+        wait_s = _seconds(retry_after, self._skews.get(origin, 0.0))
         if status == 429 or (status == 503 and wait_s is not None):
             return RateLimited(
                 f"{host} asks to slow down (status {status})",
@@ -191,10 +216,13 @@ class Traffic:
             return self.down(origin, f"status {status}")
         return None
 
-    def _set_clock(self, date: str | None) -> None:
-        then = _moment(date)
-        if then is not None:
-            self.clock_skew_s = round(time.time() - then, 1)
+    def _compare_clocks(self, origin: str, headers: Mapping[str, str]) -> None:
+        """A page that a cache kept bears an old date, so of all the least difference is true."""
+        then = _moment(headers.get("date"))
+        if then is None:
+            return
+        skew_s = round(time.time() - then - (_seconds(headers.get("age")) or 0.0), 1)
+        self._skews[origin] = min(skew_s, self._skews.get(origin, skew_s))
 
 
 def _moment(text: str | None) -> float | None:
@@ -209,13 +237,14 @@ def _moment(text: str | None) -> float | None:
     return then.timestamp()
 
 
-def _seconds(retry_after: str | None) -> float | None:
-    """``Retry-After`` in either form, as seconds from now."""
+def _seconds(retry_after: str | None, skew_s: float = 0.0) -> float | None:
+    """``Retry-After`` in either form, as seconds from now.  A date is meant by the server's own
+    clock: ``skew_s`` is ours minus that."""
     if not retry_after:
         return None
-    if retry_after.strip().isdigit():
+    if retry_after.isascii() and retry_after.strip().isdigit():
         return min(float(retry_after), _RETRY_CAP_S)
     then = _moment(retry_after)
     if then is None:
         return None
-    return min(max(then - datetime.now(UTC).timestamp(), 0.0), _RETRY_CAP_S)
+    return min(max(then - datetime.now(UTC).timestamp() + skew_s, 0.0), _RETRY_CAP_S)

@@ -19,7 +19,6 @@ from harvester.signin.arrival import Arrival, Arrived, Asked
 from harvester.signin.browser import Browser, Moved
 from harvester.signin.by_passkey import STATE as USE_PASSKEY
 from harvester.signin.carried import Carried
-from harvester.signin.codes import CLOCK_TOLERANCE_S
 from harvester.signin.consents import Consents, not_given
 from harvester.signin.decide import Decision, Fill, Known, Press, Stop, decide, host_of
 from harvester.signin.dialogue import Job
@@ -90,8 +89,9 @@ class Walk:
         while True:
             if time.monotonic() - self._began_at > MAX_WALK_S + self._job.approval_wait_s:
                 raise TimedOut(f"the sign-in was not through after {MAX_WALK_S:.0f} s", hint=_SLOW)
-            self._traffic.raise_trouble()
             view = await self._browser.look()
+            # After the look: what is seen may be the page of an error, and ask for a password too.
+            self._traffic.raise_trouble()
             # A sign count that no disk takes is no reason to stop: see ``Passkey.count_at``.
             await self._carried.keep()
             self._notice(view)
@@ -240,6 +240,7 @@ class Walk:
             return
         try:
             grip = await self._browser.hold(decision.frame)
+            self._traffic.raise_trouble()
             held = View(
                 tuple(
                     grip.view if place == decision.frame else one
@@ -322,14 +323,15 @@ class Walk:
             return
         self._hand.stage = "answered"
         self._tell("refused", host_of(frame))
-        skew_s = self._traffic.clock_skew_s or 0.0
+        skew_s = self._traffic.clock_skew_s(origin_of(frame.url)) or 0.0
         words = said_by(frame, fresh, self._secrets.all() if self._secrets else ())
         error = refused(host_of(frame), words, code=bool(fields.codes), skew_s=skew_s)
-        near = abs(skew_s) < CLOCK_TOLERANCE_S
-        if isinstance(error, CodeRejected) and near and not self._code_retried:
+        if isinstance(error, CodeRejected) and not self._code_retried:
             # It may have ended on the way; the next one tells.
             self._code_retried = True
             self._answered.forget_codes()
+            # When the next one's time has come, the page may look again as if nothing had been.
+            self._before, self._last_key = None, ()
             return
         raise error
 

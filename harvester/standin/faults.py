@@ -24,8 +24,16 @@ KINDS = {
     "redirect_loop": "redirect to the same address for ever",
     "sign_in_page": "200 with a sign-in page",
     "sign_in_redirect": "302 to the site's sign-in page",
+    "error_form": "answer with `status`, `retry_after`, and a page that holds a sign-in form",
     "trickle": "a 200 that gives one byte a second",
+    "endless": "a 200 that begins well and never ends",
+    "broken_off": "a 200 that is reset in the middle of its body",
+    "lost_answer": "do what was asked, then reset the connection in place of the answer",
+    "rubbish": "answer with bytes that are no HTTP",
+    "tls": "redirect to the same address over https, where nobody speaks TLS",
 }
+BEGUN = b'{"sessions": [], "note": "'
+BEGUN_PAGE = b"<!doctype html><html lang='en'><title>Please wait</title><h1>One moment</h1><p>"
 _SIGN_IN_PAGE = (
     '<!doctype html><html lang="en"><title>Sign in</title><h1>Sign in</h1><form method="post" '
     'action="/login"><label>E-mail <input type="email" name="email" autocomplete="username">'
@@ -40,7 +48,8 @@ class UnknownFault(ValueError):
 
 @dataclass(slots=True)
 class Fault:
-    """One rule.  ``server`` is site, identity or any; ``times`` None means until cleared."""
+    """One rule.  ``server`` is site, identity or any; ``times`` None means until cleared; of the
+    requests that fit, each ``every``-th is met."""
 
     kind: str
     server: str = "any"
@@ -50,6 +59,8 @@ class Fault:
     retry_after: str = ""
     seconds: float = 1.0
     times: int | None = None
+    every: int = 1
+    met: int = 0
 
     def fits(self, server: str, method: str, path: str) -> bool:
         return (
@@ -65,6 +76,7 @@ def read_fault(data: dict[str, Any]) -> Fault:
     types: dict[str, type | tuple[type, ...]] = {
         "kind": str, "server": str, "prefix": str, "method": str, "status": int,
         "retry_after": str, "seconds": (int, float), "times": int,
+        "every": int,
     }  # fmt: skip
     for name, value in data.items():
         if name not in types:
@@ -74,6 +86,8 @@ def read_fault(data: dict[str, Any]) -> Fault:
     fault = Fault(**{"kind": "", **data})
     if not 200 <= fault.status <= 599 or not fault.retry_after.isprintable():
         raise UnknownFault("no answer can have that status or that Retry-After")
+    if fault.every < 1:
+        raise UnknownFault("every is a number from 1")
     if fault.kind not in KINDS:
         raise UnknownFault(f"kind is one of: {', '.join(KINDS)}")
     if fault.server not in ("any", "site", "identity"):
@@ -91,6 +105,9 @@ class Faults:
         """The rule for this request, counted."""
         for rule in self.rules:
             if rule.fits(server, method, path):
+                rule.met += 1
+                if rule.met % rule.every:
+                    continue
                 if rule.times is not None:
                     rule.times -= 1
                 return rule
@@ -99,10 +116,14 @@ class Faults:
 
 async def apply(fault: Fault, visit: Exchange) -> web.StreamResponse | None:
     """Do the fault; None means: go on and answer as usual."""
+    extra = {"Retry-After": fault.retry_after} if fault.retry_after else {}
     match fault.kind:
         case "status":
-            extra = {"Retry-After": fault.retry_after} if fault.retry_after else {}
             return visit.json({"error": "fault"}, status=fault.status, headers=extra)
+        case "error_form":
+            answer = visit.html(_SIGN_IN_PAGE, status=fault.status)
+            answer.headers.update(extra)
+            return answer
         case "delay":
             await asyncio.sleep(fault.seconds)
             return None
@@ -113,12 +134,23 @@ async def apply(fault: Fault, visit: Exchange) -> web.StreamResponse | None:
             return reset(visit)
         case "redirect_loop":
             return visit.see(str(visit.request.rel_url))
+        case "tls":
+            return visit.see(f"https://{visit.request.host}{visit.request.rel_url}")
         case "sign_in_page":
             return visit.html(_SIGN_IN_PAGE)
         case "sign_in_redirect":
             return visit.see("/login")
-        case _:
-            return await _trickle(visit)
+        case "rubbish":
+            return _rubbish(visit)
+        case "lost_answer":
+            return None
+        case kind:
+            return await _slowly(visit, kind)
+
+
+def after(fault: Fault, visit: Exchange, answer: web.StreamResponse) -> web.StreamResponse:
+    """What becomes of the usual answer."""
+    return reset(visit) if fault.kind == "lost_answer" else answer
 
 
 def reset(visit: Exchange) -> web.Response:
@@ -131,11 +163,31 @@ def reset(visit: Exchange) -> web.Response:
     return visit.empty()
 
 
-async def _trickle(visit: Exchange) -> web.StreamResponse:
-    answer = web.StreamResponse(headers={"Content-Type": "application/json"})
-    answer.content_length = 1000
+def _rubbish(visit: Exchange) -> web.Response:
+    transport = visit.request.transport
+    if transport is not None:
+        transport.write(b"220 mail.example ESMTP ready\r\n")
+        transport.close()
+    return visit.empty()
+
+
+async def _slowly(visit: Exchange, kind: str) -> web.StreamResponse:
+    """A 200 whose body does not come to its end: a page to a browser, JSON from an API."""
+    page = not visit.request.path.startswith("/api/")
+    answer = web.StreamResponse(
+        headers={"Content-Type": "text/html" if page else "application/json"}
+    )
+    if kind != "endless":
+        answer.content_length = 1000
     await answer.prepare(visit.request)
-    for _ in range(1000):
-        await answer.write(b" ")
-        await asyncio.sleep(1.0)
-    return answer
+    if kind == "trickle":
+        for _ in range(1000):
+            await answer.write(b" ")
+            await asyncio.sleep(1.0)
+        return answer
+    await answer.write(BEGUN_PAGE if page else BEGUN)
+    if kind == "broken_off":
+        return reset(visit)
+    while True:
+        await answer.write(b"and so on ")
+        await asyncio.sleep(0.1)

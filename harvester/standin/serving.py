@@ -156,6 +156,7 @@ class StandIn:
             return wire_faults.reset(visit)
         if server == "identity":
             world.counts["identity_requests"] += 1
+            world.counts["passwords_arrived"] += bool(visit.form.get("password"))
         elif await self._brings_password(visit):
             world.counts["secrets_at_site"] += 1
         fault = self.faults.take(server, request.method, request.path)
@@ -164,6 +165,11 @@ class StandIn:
             answer = await wire_faults.apply(fault, visit)
             if answer is not None:
                 return answer
+        answer = await self._usual(server, visit)
+        return answer if fault is None else wire_faults.after(fault, visit, answer)
+
+    async def _usual(self, server: str, visit: Exchange) -> web.StreamResponse:
+        request = visit.request
         if server == "site" and request.path.startswith("/api/"):
             return await self._api.handle(visit)
         method = "GET" if request.method == "HEAD" else request.method

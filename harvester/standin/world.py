@@ -265,7 +265,8 @@ class World:
             "api_401", "api_403", "api_429", "api_posts_executed", "page_loads",
             "identity_requests", "newsletter_posts", "signup_clicks", "signup_posts",
             "jwt_renewals", "organization_switches", "logouts", "consents_given",
-            "secrets_at_site", "honeypot_filled", "decoy_filled", "faults_applied",
+            "passwords_arrived", "secrets_at_site", "honeypot_filled", "decoy_filled",
+            "faults_applied",
         )  # fmt: skip
         now = self.clock.now()
         return {

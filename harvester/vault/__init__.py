@@ -6,6 +6,7 @@
     calls.py        the system calls, and what is refused of a file
     durable.py      the disk: atomic, durable, private
     lock.py         one owner at a time, across processes
+    journal.py      what happened, line by line
     generations.py  what was last written, to notice a rollback
     directory.py    a directory of records, and what to do about one that does not open
 

@@ -7,6 +7,7 @@
         session.previous          the one before it
         session.bad-TIME          one that was damaged, kept for a person; three at most
         evidence-NUMBER           the last failed sign-ins (shelf.py)
+        journal                   what happened (journal.py); not sealed
         seen                      the last generation written of each purpose (not secret)
       locks/                      profile.NAME.lock, daemon.lock
       run/                        for the socket, where the system has no better place
@@ -31,6 +32,7 @@ from harvester.errors import Bug, StoreCorrupt, StoreFull
 from harvester.profile import PROFILE_NAME
 from harvester.vault.durable import PREVIOUS, Disk
 from harvester.vault.generations import Generations
+from harvester.vault.journal import Journal
 from harvester.vault.lock import Lock
 from harvester.vault.seal import MAX_RECORD_BYTES, PURPOSES, Purpose, Seal
 from harvester.vault.shelf import Shelf
@@ -128,6 +130,10 @@ class DirectoryStore:
             directory, purpose + PREVIOUS
         )
 
+    def last_generation(self, profile: str, purpose: Purpose) -> int:
+        """The last one that was written, though the record may be lost; 0 if none ever was."""
+        return self._generations.last(self._directory(profile), purpose)
+
     # Reading
 
     def read(self, profile: str, purpose: Purpose) -> Stored | None:
@@ -197,11 +203,13 @@ class DirectoryStore:
     def delete(self, profile: str, purpose: Purpose) -> None:
         """Remove the record, the one before it and those set aside.
 
-        The record in use goes last: cut short, this leaves it, and not an older one in its place.
+        The record in use goes last: cut short, this leaves it, and not an older one in its place
+        (by a power cut too: names removed together come off the disk in any order).
         """
         directory = self._directory(profile)
         bad = self._bad(directory, purpose)
-        self._disk.remove(directory, *bad, purpose + PREVIOUS, purpose)
+        self._disk.remove(directory, *bad, purpose + PREVIOUS)
+        self._disk.remove(directory, purpose)
 
     def set_aside(self, profile: str, purpose: Purpose) -> list[str]:
         """Move record and previous away because a person said so; the names they now have.
@@ -224,6 +232,10 @@ class DirectoryStore:
         directory = self._directory(profile)
         return Shelf(self._disk, self._opener(), directory, profile=profile, purpose="evidence")
 
+    def journal(self, profile: str) -> Journal:
+        """What happened to the profile; not sealed, so it needs no key."""
+        return Journal(self._disk, self._directory(profile))
+
     # Locks
 
     def lock(self, profile: str) -> Lock:
@@ -237,7 +249,7 @@ class DirectoryStore:
     def _lock(self, name: str) -> Lock:
         self._disk.make_dir(self.root)
         self._disk.make_dir(self.root / "locks")
-        return Lock(self.root / "locks" / name)
+        return Lock(self.root / "locks" / name, self._disk.calls)
 
     # How
 

@@ -65,6 +65,11 @@ class Disk:
         self._calls = calls or Calls()
         self._private_dirs = private_dirs
 
+    @property
+    def calls(self) -> Calls:
+        """For what is written in another way (journal.py)."""
+        return self._calls
+
     def make_dir(self, path: Path) -> None:
         """Make a directory, 0700 from birth, and those above it that are missing; check it."""
         with told(path, must_exist=True):
@@ -263,7 +268,10 @@ class Disk:
                 rest = memoryview(data)
                 while rest:
                     # A short write is no error; the next one tells what is wrong.
-                    rest = rest[self._calls.write(fd, bytes(rest)) :]
+                    written = self._calls.write(fd, bytes(rest))
+                    if not written:  # no system should; one that does would hold us for ever
+                        raise OSError(errno.EIO, os.strerror(errno.EIO))
+                    rest = rest[written:]
                 self._calls.fsync(fd)
             finally:
                 # Checked: some file systems report a full disk only here.

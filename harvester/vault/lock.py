@@ -7,16 +7,17 @@ of one name.  Knows nothing of what the lock is for.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
-from harvester.errors import StoreFull, StoreUnsafe
-from harvester.vault.calls import FILE_MODE, check_file, told
+from harvester.errors import StoreFull
+from harvester.vault.calls import FILE_MODE, Calls, check_file, told
 
-_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PID_LIMIT_BYTES = 32
 
 
@@ -26,8 +27,9 @@ class Lock:
     As a context manager it only releases: whether it was got must be looked at.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, calls: Calls | None = None) -> None:
         self._path = path
+        self._calls = calls or Calls()
         self._fd: int | None = None
 
     @property
@@ -43,21 +45,19 @@ class Lock:
         if self._fd is not None:
             return False
         with told(self._path, must_exist=True):
-            # 0600 from birth.  Not inherited by children: a signer that outlives us must not
-            # keep the lock.
-            fd = os.open(self._path, _FLAGS, FILE_MODE)
-        try:
-            check_file(os.fstat(fd), self._path)
-        except StoreUnsafe:
-            os.close(fd)
-            raise
+            fd = self._opened()
+            try:
+                check_file(self._calls.fstat(fd), self._path)
+            except BaseException:
+                self._closed(fd)
+                raise
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            os.close(fd)
+            self._closed(fd)
             return False
         except OSError as error:
-            os.close(fd)
+            self._closed(fd)
             raise StoreFull(
                 f"{self._path} cannot be locked: {error.strerror}",
                 hint="the store must be on a file system that knows flock",
@@ -76,7 +76,23 @@ class Lock:
         fd, self._fd = self._fd, None
         with suppress(OSError):
             os.ftruncate(fd, 0)
-        os.close(fd)
+        self._closed(fd)
+
+    def _opened(self) -> int:
+        # 0600 from birth.  Not inherited by children: a signer that outlives us must not keep
+        # the lock.
+        try:
+            return self._calls.open(self._path, os.O_RDWR | os.O_CREAT | _FLAGS, FILE_MODE)
+        except OSError as error:
+            if error.errno != errno.EROFS:
+                raise
+        # A disk that became read-only still tells who is at work, by the file that is there.
+        return self._calls.open(self._path, os.O_RDONLY | _FLAGS)
+
+    def _closed(self, fd: int) -> None:
+        # Whatever is said of a file that we only locked: it is closed, and the lock is gone.
+        with suppress(OSError):
+            self._calls.close(fd)
 
     def holder_pid(self) -> int | None:
         """Who holds it, for a message.  Never decide anything by it: numbers are used again."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from harvester.errors import Bug
 from harvester.vault.directory import Stored
+from harvester.vault.journal import NoJournal
 from harvester.vault.lock import Lock
 from harvester.vault.seal import Purpose
 from harvester.vault.shelf import NoShelf
@@ -27,6 +28,9 @@ class NoStore:
     def stamp(self, profile: str, purpose: Purpose) -> object | None:
         return None
 
+    def last_generation(self, profile: str, purpose: Purpose) -> int:
+        return 0
+
     def write(self, profile: str, purpose: Purpose, plaintext: bytes, generation: int) -> None:
         raise Bug("something was written where nothing is kept")
 
@@ -41,6 +45,9 @@ class NoStore:
 
     def evidence(self, profile: str) -> NoShelf:
         return NoShelf()
+
+    def journal(self, profile: str) -> NoJournal:
+        return NoJournal()
 
     def lock(self, profile: str) -> Lock:
         raise Bug("something was locked where nothing is kept")

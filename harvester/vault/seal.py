@@ -226,7 +226,10 @@ def _take_apart(record: bytes, what: str) -> _Parts:
     if fields.get("alg") != ALGORITHM or set(fields) - _HEADER_FIELDS:
         raise _too_new(what, "it is sealed in a way that this release does not know")
     try:
-        ciphertext = base64.b64decode(wrapped.replace(b"\n", b""), validate=True)
+        sealed = wrapped.replace(b"\n", b"")
+        ciphertext = base64.b64decode(sealed, validate=True)
+        if _b64(ciphertext).encode("ascii") != sealed:
+            raise ValueError("bits that base64 does not use are set")
         parts = _Parts(
             header=header,
             ciphertext=ciphertext,

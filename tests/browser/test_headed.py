@@ -15,10 +15,10 @@ from typing import Any
 
 import pytest
 
+from harvester.descent import command_lines, descendants
 from harvester.profile import SecretSource
 from harvester.session import cookie_header
 from harvester.signin.dialogue import BrowserChoice
-from harvester.signin.tree import command_lines, descendants
 from harvester.vault import keys
 from harvester.vault.seal import Seal
 from hostile import SESSION, Answer, Hostile

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.signin.tree import descendants
+from harvester.descent import descendants
 from parent import Spawned, job_for, secret, sign_in
 from processes import ended
 from standin import StandInProcess

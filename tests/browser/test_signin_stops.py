@@ -91,13 +91,24 @@ def test_a_wrong_seed_is_tried_with_two_codes_and_no_more() -> None:
     assert state["password_submits"] == 1
 
 
-def test_a_code_is_not_retried_when_a_clock_is_wrong() -> None:
-    with StandInProcess(totp=True, clock_skew_s=300.0) as standin:
+@pytest.mark.parametrize("skew_s", [300.0, -86400.0])
+def test_no_code_is_typed_when_a_clock_is_wrong(skew_s: float) -> None:
+    with StandInProcess(totp=True, clock_skew_s=skew_s) as standin:
         outcome = sign_in(standin)
-        assert standin.state()["code_submits"] == 1
-    assert outcome.error is not None and outcome.error.code == "code_rejected"
-    assert "clock" in outcome.error.message
-    assert outcome.result["clock_skew_s"] == pytest.approx(-300, abs=5)
+        state = standin.state()
+    assert (state["password_submits"], state["code_submits"]) == (1, 0)
+    assert outcome.codes == []
+    error = outcome.error
+    assert error is not None and error.code == "config_clock"
+    assert "clock" in error.message and "set this machine's clock" in error.hint
+    assert (outcome.result["stage"], outcome.result["accepted"]) == ("answered", True)
+    assert outcome.result["clock_skew_s"] == pytest.approx(-skew_s, abs=5)
+
+
+def test_a_wrong_clock_hinders_nobody_whom_no_code_is_asked() -> None:
+    with StandInProcess(clock_skew_s=300.0) as standin:
+        outcome = sign_in(standin)
+    assert outcome.error is None, outcome.result
 
 
 def test_a_code_is_not_typed_twice_across_sign_ins() -> None:

@@ -73,6 +73,14 @@ STOPPED = profile_status(
         "hint": "set another password",
         "since": "2026-11-23T10:00:00Z",
     },
+    trouble={
+        "code": "credentials_rejected",
+        "class": "credentials_rejected",
+        "since": "2026-11-23T10:00:00Z",
+        "message": "the password was refused",
+        "next_try_at": None,
+        "helps": "correct the password, then run: harvester refresh",
+    },
 )
 
 
@@ -94,7 +102,30 @@ def test_status_without_a_live_session_exits_4_and_tells_what_helps(
     daemon.set("/v1/status", whole(STOPPED))
     assert cli("status") == 4
     out = capsys.readouterr().out
-    assert "latched" in out and "set another password" in out
+    for word in ("latched", "set another password",
+                 "credentials rejected: the password was refused", "2026-11-23T10:00:00Z", "none before a person has acted",
+                 "correct the password, then run: harvester refresh"):  # fmt: skip
+        assert word in out
+
+
+def test_status_tells_when_it_is_tried_again_and_which_budgets_are_not_full(
+    cli: Run, daemon: FakeDaemon, capsys: Out
+) -> None:
+    down = {
+        "code": "identity_provider_down", "class": "provider_down", "message": "no answer",
+        "since": "2026-11-23T10:00:00Z", "next_try_at": "2126-11-23T10:05:00Z",
+        "helps": "harvester doctor",
+    }  # fmt: skip
+    left = {"submits_left_hour": 3, "submits_left_day": 30, "submits_left_since_success": 2,
+            "touches_left": 20, "renewals_left": 10, "silent_left": 4,
+            "switches_left_hour": 10}  # fmt: skip
+    daemon.set("/v1/status", whole(profile_status(trouble=down, budgets=left)))
+    assert cli("status") == 0
+    out = capsys.readouterr().out
+    for word in ("provider down: no answer", "2126-11-23T10:05:00Z, in", "harvester doctor",
+                 "4 silent sign-ins"):  # fmt: skip
+        assert word in out
+    assert "touches" not in out
 
 
 def test_status_as_json_is_what_the_daemon_said(cli: Run, daemon: FakeDaemon, capsys: Out) -> None:

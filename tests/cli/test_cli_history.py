@@ -52,9 +52,10 @@ def test_where_nothing_failed_nothing_is_listed_and_nothing_is_made(
 ) -> None:
     assert cli("history") == 0
     out, err = capsys.readouterr()
-    assert out == "" and "no failed sign-in is kept" in err
+    assert out == "" and "nothing has happened yet" in err
     assert cli("history", "--json") == 0
-    assert json.loads(capsys.readouterr().out) == []
+    told = json.loads(capsys.readouterr().out)
+    assert told == {"version": 1, "profile": "default", "entries": [], "kept": []}
     assert cli("history", "--open") == 4
     assert not store.exists()
 
@@ -70,7 +71,7 @@ def test_the_newest_is_listed_first(cli: Run, store: Path, capsys: Out) -> None:
     ]  # fmt: skip
     assert second.startswith("s-0001")
     assert cli("history", "--json") == 0
-    told = json.loads(capsys.readouterr().out)
+    told = json.loads(capsys.readouterr().out)["kept"]
     assert [one["id"] for one in told] == ["s-0002", "s-0001"]
     assert (told[0]["host"], told[0]["steps"]) == ("login.acme.example", 3)
 
@@ -160,7 +161,7 @@ def test_one_that_does_not_open_is_listed_as_what_it_is(cli: Run, store: Path, c
     path.write_bytes(path.read_bytes()[:500])
     (store / "profiles/default/evidence-0002").write_bytes(sealed(seal=OTHER_SEAL))
     assert cli("history", "--json") == 0
-    assert [one["code"] for one in json.loads(capsys.readouterr().out)] == [
+    assert [one["code"] for one in json.loads(capsys.readouterr().out)["kept"]] == [
         "key_wrong",
         "store_corrupt",
     ]

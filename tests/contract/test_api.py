@@ -80,6 +80,31 @@ async def test_a_generation_that_the_caller_has_is_not_sent_again(
         assert answer.status == 200
 
 
+async def test_the_timeline_is_told_as_it_was_kept(
+    client: aiohttp.ClientSession, house: FakeHouse
+) -> None:
+    async with client.get("/v1/history?profile=work-eu&limit=7") as answer:
+        assert answer.status == 200
+        told = await answer.json()
+    assert (told["version"], told["profile"]) == (1, "work-eu")
+    assert [one["event"] for one in told["entries"]] == ["session.new"]
+    async with client.get("/v1/history") as answer:
+        assert (await answer.json())["profile"] == "default"
+    assert house.all["work-eu"].calls == [("history", {"limit": 7})]
+    assert house.default.calls == [("history", {"limit": 100})]
+
+
+@pytest.mark.parametrize("limit", ["0", "1001", "-1", "x", "1.5", "", "1_0", "%C2%B2", "0x10"])
+async def test_a_limit_that_is_no_number_of_entries_is_refused(
+    client: aiohttp.ClientSession, house: FakeHouse, limit: str
+) -> None:
+    async with client.get(f"/v1/history?limit={limit}") as answer:
+        await problem(answer, 400, "usage")
+    async with client.get("/v1/history?profile=nobody") as answer:
+        await problem(answer, 404, "unknown_profile")
+    assert house.default.calls == []
+
+
 @pytest.mark.parametrize("form", [form for form in wire.FORMATS if form != "json"])
 async def test_every_printable_format_is_plain_text_with_one_final_newline(
     client: aiohttp.ClientSession, house: FakeHouse, form: str

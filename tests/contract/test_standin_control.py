@@ -179,6 +179,44 @@ def test_answers_that_only_look_alive(world: StandInProcess) -> None:
     assert api(Walker(), world).headers["Location"] == "/api/managed-agents/sessions"
 
 
+def test_every_second_request_may_be_met(world: StandInProcess) -> None:
+    world.fault("status", server="site", prefix="/api/", status=502, every=2)
+    assert [api(Walker(), world).status for _ in range(4)] == [401, 502, 401, 502]
+
+
+def test_an_answer_may_be_lost_after_the_work_is_done(world: StandInProcess) -> None:
+    world.fault("lost_answer", server="identity", method="POST")
+    with pytest.raises(ConnectionResetError):
+        sign_in(Walker(), world)
+    state = world.state()
+    assert (state["password_submits"], state["passwords_arrived"]) == (1, 1)
+    assert state["identity_sessions_live"] == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "starts", "holds"),
+    [
+        ("error_form", b"HTTP/1.1 503", b'type="password"'),
+        ("tls", b"HTTP/1.1 303", b"Location: https://knoq.localhost"),
+        ("rubbish", b"220 ", b"ESMTP"),
+        ("broken_off", b"HTTP/1.1 200", b'{"sessions": ['),
+    ],
+)
+def test_what_a_fault_puts_on_the_wire(
+    world: StandInProcess, kind: str, starts: bytes, holds: bytes
+) -> None:
+    world.fault(kind, server="site", prefix="/api/")
+    host = world.site.removeprefix("http://")
+    got = b""
+    with socket.create_connection(("127.0.0.1", world.port), timeout=5) as wire:
+        wire.sendall(f"GET /api/me HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        while holds not in got:
+            part = wire.recv(4096)
+            assert part, got
+            got += part
+    assert got.startswith(starts)
+
+
 def test_the_process_tells_one_line_and_ends_cleanly_even_while_something_hangs() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         with StandInProcess(totp="true", session_life_s=25) as one:

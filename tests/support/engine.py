@@ -25,7 +25,10 @@ from harvester.sign_ins import SignIns
 from harvester.signer import Overseer
 from harvester.signin.dialogue import BrowserChoice, Job, SignedIn, Stopped
 from harvester.staging import Staging
+from harvester.steady import SteadyClock
+from harvester.summons import Call, Summons
 from harvester.vault.directory import DirectoryStore, prepare
+from harvester.vault.durable import Disk
 from harvester.vault.keys import KeyRing, MasterKey
 from harvester.vault.seal import Seal
 from harvester.verdict import Answer, Verdict
@@ -37,11 +40,13 @@ START_S = 1_800_000_000.0
 
 
 class FakeClock:
-    """Two clocks that move only when told."""
+    """A machine's clocks, which move only when told."""
 
     def __init__(self) -> None:
         self.wall = START_S
         self.awake = 1000.0
+        self.running = 500.0
+        self.boot = "boot-1"
 
     def wall_s(self) -> float:
         return self.wall
@@ -49,9 +54,27 @@ class FakeClock:
     def awake_s(self) -> float:
         return self.awake
 
+    def running_s(self) -> float:
+        return self.running
+
+    def boot_id(self) -> str | None:
+        return self.boot
+
     def sleep(self, seconds: float) -> None:
+        """Time passes (for whoever sleeps in a program; the machine does not)."""
+        self.suspend(seconds)
+        self.running += seconds
+
+    def suspend(self, seconds: float) -> None:
+        """The machine sleeps."""
         self.wall += seconds
         self.awake += seconds
+
+    def reboot(self, *, off_s: float = 30.0) -> None:
+        """The wall clock goes on by its battery, the others begin anew."""
+        self.wall += off_s
+        self.awake = self.running = 20.0
+        self.boot += "'"
 
 
 @dataclass
@@ -209,26 +232,36 @@ def profile(**changes: object) -> Profile:
 class Engine:
     """One process's keeper over a store; make another over the same path for a restart."""
 
-    def __init__(self, root: Path, world: World, who: Profile | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        world: World,
+        who: Profile | None = None,
+        *,
+        call: Call | None = None,
+        disk: Disk | None = None,
+    ) -> None:
+        """``call`` is what a daemon does when a person is needed."""
         prepare(root)
-        self.store = DirectoryStore(root, Seal(KeyRing(MasterKey(KEY))))
+        self.store = DirectoryStore(root, Seal(KeyRing(MasterKey(KEY))), disk=disk)
         self.world = world
         self.changes: list[int] = []
         self.published: list[Served | None] = []
         who = who or profile()
-        self.records = Records(self.store, who.name, world.clock)
-        staging = Staging(who, world, world.clock)
+        clock = SteadyClock(world.clock)
+        self.records = Records(self.store, who.name, clock)
+        staging = Staging(who, world, clock)
 
         async def publish(served: Served | None) -> None:
             self.published.append(served)
 
-        held = Held(who, records=self.records, clock=world.clock, publish=publish)
+        held = Held(who, records=self.records, clock=clock, publish=publish)
         sign_ins = SignIns(
             who,
             records=self.records,
             staging=staging,
             signer=world,
-            clock=world.clock,
+            clock=clock,
             key=SecretSource("value", "HARVESTER_KEY"),
             browser=BrowserChoice(),
             on_step=lambda _: None,
@@ -237,10 +270,11 @@ class Engine:
             who,
             held=held,
             climber=Climber(
-                who, records=self.records, staging=staging, sign_ins=sign_ins, clock=world.clock
+                who, records=self.records, staging=staging, sign_ins=sign_ins, clock=clock
             ),
             staging=staging,
             records=self.records,
-            clock=world.clock,
+            clock=clock,
             on_change=lambda: self.changes.append(1),
+            summons=Summons(who.name, records=self.records, call=call),
         )

@@ -97,6 +97,10 @@ class FakeHouse:
     def status(self) -> Mapping[str, Any]:
         return {"version": 1, "profiles": []}
 
+    async def history(self, name: str, *, limit: int) -> Sequence[Mapping[str, Any]]:
+        await self.keeper(name)._serve("history", limit=limit)
+        return [{"at": "2026-11-23T10:00:00Z", "event": "session.new", "level": "info"}]
+
     @property
     def default(self) -> FakeKeeper:
         return self.all["default"]

@@ -26,6 +26,7 @@ TABLE = {
     "identity_mismatch": (78, 409, False),
     "organization_pinned": (78, 409, False),
     "config_invalid": (78, 409, False),
+    "config_clock": (78, 409, False),
     "config_unknown": (78, 409, False),
     "config_unsafe": (78, 409, False),
     "config_secret": (78, 409, False),

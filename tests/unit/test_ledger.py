@@ -197,8 +197,7 @@ def test_everything_in_a_ledger_survives_storage():
         .with_unrecognised()
         .with_generation(4)
         .with_switch(NOW)
-        .with_life(Life(3600.0, 3900.0, 300.0, 7200.0))
-        .with_life(Life(60.0))
+        .with_lives((Life(3600.0, 3900.0, 300.0, 7200.0), Life(60.0)))
         .with_backoff(NOW, ProviderDown("z"), fraction=0.5)
     )
     assert ledger_form.from_dict(ledger_form.to_dict(ledger)) == ledger
@@ -236,3 +235,26 @@ def test_the_digest_changes_with_the_settings_and_holds_no_secret():
     changed = SecretSource("value", "HARVESTER_PASSWORD", value="hunter3")
     same = Profile("default", SITE, username="ada", password=changed)
     assert settings_digest(with_secret) == settings_digest(same)
+
+
+def test_a_ledger_by_another_clock_has_the_same_ages():
+    """Each of its times moves; what is none stays none."""
+    ledger = (
+        Ledger()
+        .aged(NOW)
+        .with_submit(NOW, "a")
+        .with_rung("silent", NOW, None)
+        .with_switch(NOW)
+        .with_usefulness(NOW, "touch", helped=False)
+        .with_latch(NOW, NeedsHuman("x"), blocks=("silent",), settings="s")
+        .with_backoff(NOW, ProviderDown("x"), fraction=0.5)
+    )
+
+    def times(one):
+        return [
+            one.aged_at, one.submits[0].at, one.buckets["silent"].at, one.switches[0],
+            one.unhelpful["touch"], one.latch.since, one.retry_at, one.failing_since,
+        ]  # fmt: skip
+
+    assert times(ledger.shifted(-500.0)) == [at - 500 for at in times(ledger)]
+    assert Ledger().shifted(1e6) == Ledger()

@@ -22,23 +22,25 @@ PACKAGE = ROOT / "harvester"
 FLOORS = {
     "words": (
         "harvester", "errors", "session", "profile", "wire", "redact", "clock", "paths", "knoq",
-        "passkeys", "evidence", "signin.dialogue",
+        "passkeys", "evidence", "steady", "signin.dialogue",
     ),
     "rules": (
         "attempts", "bucket", "budgets", "digests", "ledger_form", "lives", "prices", "rest",
-        "ladder", "ledger", "lifetime", "discovery", "verdict", "setcookie", "whose", "pasted",
+        "ladder", "ledger", "lifetime", "discovery", "reasons", "trouble", "verdict",
+        "setcookie", "whose", "pasted",
     ),
     "tools": (
-        "settings", "asking", "probe", "metrics", "timer", "log", "process", "spawn", "vault",
-        "signin",
+        "settings", "asking", "bell", "descent", "probe", "metrics", "tally", "timer", "log",
+        "process", "spawn", "vault", "signin",
     ),
     "engine": (
-        "by_hand", "climb", "condition", "flight", "held", "keeper", "locking", "overseer",
-        "records", "reports", "settle", "sign_ins", "signer", "staging", "standing", "status",
-        "switching", "upkeep", "wallet", "witness",
+        "afterlife", "by_hand", "climb", "condition", "crowd", "flight", "held", "keeper",
+        "kept_ledger", "locking", "notes", "overseer", "records", "reports", "settle", "sign_ins",
+        "signer", "staging", "standing", "status", "succession", "summons", "switching",
+        "timekeeping", "timeline", "upkeep", "wallet", "witness",
     ),
     "outlets": ("outlets",),
-    "assembly": ("assembly", "daemon", "oneshot"),
+    "assembly": ("assembly", "daemon", "oneshot", "reload"),
     "faces": ("client", "cli", "demo", "__main__"),
 }  # fmt: skip
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}

@@ -1,5 +1,7 @@
 """Set-Cookie, read as a browser reads it, byte for byte."""
 
+from email.utils import formatdate
+
 import pytest
 
 from harvester.session import Cookie
@@ -102,3 +104,15 @@ def test_a_cookie_goes_where_a_browser_would_send_it(domain, host, path, goes):
 )  # fmt: skip
 def test_a_cookie_keeps_to_its_path(scope, path, goes):
     assert Cookie("a", "b", "knoq.one", scope).goes_to("knoq.one", path) is goes
+
+
+@pytest.mark.parametrize("ahead_s", [86400.0, -86400.0])
+def test_an_end_is_meant_by_the_clock_of_the_site(ahead_s):
+    site_now = NOW - ahead_s
+    told = f"sid=x; Expires={formatdate(site_now + 3600, usegmt=True)}"
+    found = parse_set_cookie(told, host="knoq.one", path="/", now_s=NOW, ahead_s=ahead_s)
+    assert found is not None and found.expires_at == NOW + 3600
+    relative = parse_set_cookie(
+        "sid=x; Max-Age=60", host="knoq.one", path="/", now_s=NOW, ahead_s=ahead_s
+    )
+    assert relative is not None and relative.expires_at == NOW + 60

@@ -108,3 +108,21 @@ def test_a_secret_that_the_provider_accepted_counts_as_a_success_though_the_site
     ledger = after(stopped, sent())
     assert ledger.since_success() == ()
     assert ledger.stops("scripted", "s") is not None
+
+
+def test_a_wrong_clock_costs_the_password_that_was_accepted_and_no_second_one():
+    stopped = Stopped(errors.ConfigClock("300 s off"), "answered", fingerprint="fp", accepted=True)
+    ledger = after(stopped, sent())
+    assert ledger.submits[-1].outcome == "accepted"
+    assert ledger.since_success() == () and ledger.rejected_fingerprints() == ()
+    again = ledger.stops("scripted", "s")
+    assert again is not None and (again.code, again.latched) == ("config_clock", True)
+    assert ledger.stops("silent", "s") is None
+
+
+def test_a_clock_that_was_set_opens_what_it_had_closed_and_nothing_else():
+    wrong = after(Stopped(errors.ConfigClock("300 s off")))
+    assert wrong.shifted(-300.0).latch is None
+    other = after(Stopped(errors.Challenge("x")))
+    moved = other.shifted(-300.0).latch
+    assert moved is not None and moved.since == NOW - 300

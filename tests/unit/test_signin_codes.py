@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harvester.errors import ConfigInvalid
-from harvester.signin.codes import LEAST_LEFT_S, Seed, choose_step, read_seed
+from harvester.signin.codes import AHEAD_AT_MOST_STEPS, LEAST_LEFT_S, Seed, choose_step, read_seed
 
 SEED = "JBSW Y3DP-ehpk3pxp"
 
@@ -87,3 +87,10 @@ def test_a_typed_code_always_has_time_left(now: float, period: int, ahead: int |
     assert last is None or step > last
     assert (step + 1) * period - then >= LEAST_LEFT_S - 1e-3
     assert then >= step * period - 1e-3
+
+
+def test_a_code_of_a_clock_that_was_ahead_bars_none_of_today() -> None:
+    year = 365 * 86400.0
+    assert choose_step(300.0, 30, int((300 + year) // 30)) == (10, 0.0)
+    assert choose_step(300.0, 30, 10 + AHEAD_AT_MOST_STEPS)[0] == 11 + AHEAD_AT_MOST_STEPS
+    assert choose_step(300.0, 30, 11 + AHEAD_AT_MOST_STEPS)[0] == 10

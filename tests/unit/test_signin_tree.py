@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from harvester.descent import alive
 from harvester.signin import confine
-from harvester.signin.tree import alive
 from processes import ended
 
 # A child that makes a grandchild in a session of its own, orphaned and stopped, and says who it is.
@@ -186,7 +186,7 @@ def test_the_scan_sees_processes_with_odd_names(tmp_path: Path) -> None:
     odd.chmod(0o755)
     process = subprocess.Popen([str(odd), "600"])
     try:
-        from harvester.signin.tree import descendants
+        from harvester.descent import descendants
 
         until = time.monotonic() + 5
         while process.pid not in descendants(os.getpid()):

@@ -1,9 +1,16 @@
 """The schedule goes on: whatever a look returns, however the clocks jump."""
 
 import asyncio
+from datetime import datetime, timedelta
+
+import apscheduler.schedulers.base
+import pytest
 
 from engine import FakeClock
-from harvester.timer import Timer
+from harvester import log
+from harvester import timer as timer_module
+from harvester.steady import SLEPT_S
+from harvester.timer import RESUME_JITTER_S, Timer
 
 
 async def nothing() -> None:
@@ -84,7 +91,7 @@ async def test_a_clock_that_is_set_has_everybody_looked_at():
         looks.append(1)
         return 3600.0
 
-    timer = Timer(clock, tick_s=0.02)
+    timer = Timer(clock, tick_s=0.02, jitter_s=0.0)
     timer.watch("default", look)
     timer.start(nothing)
     await until(looks, 1)
@@ -107,3 +114,96 @@ async def test_a_tick_that_fails_is_followed_by_the_next():
     timer.start(tick)
     await until(ticks, 3)
     timer.stop()
+
+
+@pytest.fixture
+def told():
+    heard = []
+    end = log.listen(lambda name, level, fields: heard.append((name, fields)))
+    yield heard
+    end()
+
+
+async def test_a_machine_that_slept_has_everybody_looked_at_once(told):
+    looks, clock = [], FakeClock()
+
+    async def look():
+        looks.append(1)
+        return 3600.0
+
+    timer = Timer(clock, tick_s=0.02, jitter_s=0.0)
+    timer.watch("default", look)
+    timer.start(nothing)
+    await until(looks, 1)
+    clock.suspend(SLEPT_S)
+    await asyncio.sleep(0.1)
+    assert len(looks) == 1
+    clock.suspend(8 * 3600)
+    await until(looks, 2)
+    await asyncio.sleep(0.1)
+    timer.stop()
+    assert len(looks) == 2
+    assert told == [("machine.slept", {"for_s": 8 * 3600.0})]
+
+
+async def test_profiles_that_wake_together_do_not_come_in_the_same_second():
+    clock, armed = FakeClock(), []
+
+    async def look():
+        return 3600.0
+
+    timer = Timer(clock, tick_s=0.02)
+    for number in range(40):
+        timer.watch(f"p{number}", look)
+    timer.start(nothing)
+    await asyncio.sleep(0.1)
+    arm = timer._arm
+    timer._arm = lambda name, wait_s: (armed.append(wait_s), arm(name, 3600.0))
+    clock.suspend(3600)
+    await until(armed, 40)
+    timer.stop()
+    assert all(0 <= one < RESUME_JITTER_S for one in armed)
+    assert max(armed) - min(armed) > RESUME_JITTER_S / 2
+
+
+class Calendar:
+    """What the library and our timer take for the time of day; it can be set."""
+
+    by = timedelta()
+
+    @classmethod
+    def now(cls, zone=None):
+        return datetime.now(zone) + cls.by
+
+
+@pytest.mark.parametrize("days", [365, -365])
+async def test_a_wall_clock_set_by_a_year_makes_no_job_wait_and_none_come_twice(
+    monkeypatch, days, told
+):
+    monkeypatch.setattr(Calendar, "by", timedelta())
+    monkeypatch.setattr(timer_module, "datetime", Calendar)
+    monkeypatch.setattr(apscheduler.schedulers.base, "datetime", Calendar)
+    looks, clock = {"a": [], "b": []}, FakeClock()
+
+    def looking(name):
+        async def look():
+            looks[name].append(1)
+            return 0.3
+
+        return look
+
+    timer = Timer(clock, tick_s=0.02, jitter_s=0.0)
+    for name in looks:
+        timer.watch(name, looking(name))
+    timer.start(nothing)
+    await until(looks["a"], 1)
+    await until(looks["b"], 1)
+    Calendar.by = timedelta(days=days)
+    clock.wall += days * 86400
+    before = asyncio.get_running_loop().time()
+    await until(looks["a"], 4)
+    await until(looks["b"], 4)
+    took_s = asyncio.get_running_loop().time() - before
+    timer.stop()
+    assert took_s > 0.55  # one look for the step, then each when it is due
+    assert [name for name, _ in told] == ["clock.jumped"]

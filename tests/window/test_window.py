@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 import pytest
 from seat import Person, browser_with_windows, seat
 
-from harvester.signin.tree import command_lines, descendants
+from harvester.descent import command_lines, descendants
 from hostile import SESSION, Answer, Asked, Hostile
 from oddpages import DESK, OddPages
 from runs import Home

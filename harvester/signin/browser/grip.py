@@ -70,8 +70,13 @@ def _only_closed(frame: Frame) -> bool:
     return frame.page.is_closed() and browser is not None and browser.is_connected()
 
 
+def says_gone(text: str) -> bool:
+    """Whether Playwright's words mean that the browser, or the page's own process, is no more."""
+    return any(one in text for one in ("browser has been closed", "Target crashed", "Page crashed"))
+
+
 def _translated(step: str, text: str) -> Exception:
-    if "browser has been closed" in text or "Target crashed" in text or "Page crashed" in text:
+    if says_gone(text):
         return BrowserFailed(f"the browser ended during: {step}", hint="see: harvester doctor")
     return Moved(step, unsure="Timeout" in text)
 

@@ -30,10 +30,11 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
+from harvester.descent import command_lines, descendants
 from harvester.errors import BrowserFailed, HarvesterError
 from harvester.signin.browser.authenticator import Authenticator
 from harvester.signin.browser.camera import Camera
-from harvester.signin.browser.grip import LOOK, Grip, Moved, through, view_of
+from harvester.signin.browser.grip import LOOK, Grip, Moved, says_gone, through, view_of
 from harvester.signin.browser.listening import Heard, listen
 from harvester.signin.browser.takeover import Taken, read_profile
 from harvester.signin.dialogue import BrowserChoice
@@ -42,7 +43,6 @@ from harvester.signin.launch import launch_failure, wants_sandbox
 from harvester.signin.observe import FrameView, View
 from harvester.signin.taught import Taught
 from harvester.signin.traffic import NAVIGATION_PATIENCE_S, Traffic
-from harvester.signin.tree import command_lines, descendants
 
 LAUNCH_LIMIT_S = 30.0
 # A frame that does not answer a look (an advertisement that hangs) is left out of it.
@@ -52,6 +52,7 @@ _POPUP_S = 2.0
 # Big enough that sign-in forms need no scrolling.
 _WINDOW = ViewportSize(width=1280, height=1000)
 _WAITED_FOR = ("document", "xhr", "fetch")
+_DOCTOR = "see: harvester doctor"
 _NET = re.compile(r"net::(ERR_[A-Z_]+)")
 
 
@@ -199,14 +200,21 @@ class Browser:
     async def go(self, url: str, origin: str) -> None:
         """Open ``url`` and return when its document begins to arrive."""
         failure: HarvesterError | None = None
+        aborted = False
         try:
             await self.window.goto(url, wait_until="commit", timeout=NAVIGATION_PATIENCE_S * 1000)
         except PlaywrightError as error:
             net = _NET.search(str(error))
             reason = net[1] if net else "no answer"
+            aborted = reason == "ERR_ABORTED"
             # A redirect may have led elsewhere; that failure is known by its own origin.
             there = (self.traffic.visited or [origin])[-1]
             failure = self.traffic.trouble or self.traffic.down(there, reason)
+            if says_gone(str(error)):
+                failure = BrowserFailed("the browser ended while it opened a page", hint=_DOCTOR)
+        if aborted:
+            # So ends a page whose own process died, too: then it answers no look.
+            await self.look()
         if failure is not None:
             raise failure
 
@@ -342,9 +350,13 @@ class Browser:
 
     def _answered(self, response: Response) -> None:
         request = response.request
-        if self._is_main(request):
+        if request.resource_type in _WAITED_FOR:
             self.traffic.answered(
-                id(request), request.url, response.status, response.headers, navigation=True
+                id(request),
+                request.url,
+                response.status,
+                response.headers,
+                navigation=self._is_main(request),
             )
 
     def _failed(self, request: Request) -> None:

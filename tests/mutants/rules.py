@@ -1,0 +1,320 @@
+"""Each rule of "never lose a session, never lock an account", switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mutant import Mutant
+
+_BROWSERLESS = (
+    "tests/unit/test_keeper.py",
+    "tests/unit/test_ladder.py",
+    "tests/unit/test_ledger.py",
+)
+
+
+def _off(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
+    return Mutant(name, file, old, new, tests) if tests else Mutant(name, file, old, new)
+
+
+def mutants() -> Iterator[Mutant]:
+    """One for each rule: what it says, where it stands, and how it is gone."""
+    yield _off(
+        "only our own probe takes a session away",
+        "keeper.py",
+        "if judged.verdict is Verdict.UNREACHABLE:",
+        "if False:",
+    )
+    yield _off(
+        "a refusal needs two witnesses",
+        "witness.py",
+        "            verdict = await self.probe()\n            if verdict is Verdict.DENIED:\n"
+        "                self.refuse(",
+        "            if True:\n                self.refuse(",
+    )
+    yield _off(
+        "an attempt is written down before it is made",
+        "overseer.py",
+        "return await self._write_down(self.ledger.with_submit(now, fingerprint))",
+        "return None",
+    )
+    yield _off(
+        "what cannot be written down is not done",
+        "overseer.py",
+        "            return error\n        self.ledger = ledger",
+        "            self.ledger = ledger\n        self.ledger = ledger",
+    )
+    yield _off(
+        "a refused secret is not sent again",
+        "ledger.py",
+        "if self.aged_s - at < REJECTED_REMEMBERED_S",
+        "if False",
+    )
+    yield _off(
+        "two different refused secrets end it",
+        "budgets.py",
+        "if len(refused) >= SUBMITS_SINCE_SUCCESS:",
+        "if False:",
+    )
+    yield _off(
+        "two sends without a success end it",
+        "budgets.py",
+        "if len(counted) >= SUBMITS_SINCE_SUCCESS:",
+        "if False:",
+    )
+    yield _off(
+        "so many an hour, so many a day",
+        "budgets.py",
+        "if len(recent) >= limit:",
+        "if False:",
+    )
+    yield _off(
+        "an account counts in all its profiles",
+        "budgets.py",
+        "for each in (ledger, *others)",
+        "for each in (ledger,)",
+    )
+    yield _off(
+        "an error is no reason for a heavier action",
+        "climb.py",
+        "            raise SiteDown(why, hint=hint, retry_after_s=after_s)",
+        "            return None",
+    )
+    yield _off(
+        "one flight for all callers",
+        "flight.py",
+        "        if self._task is None or self._crowd is None:\n            if self._error",
+        "        if True:\n            if self._error",
+    )
+    yield _off(
+        "one sign-in for all processes",
+        "climb.py",
+        "async with locked(self._records.lock(), self._patience_s()) as waited_s:",
+        "for waited_s in (0.0,):",
+        "tests/unit/test_locking.py",
+        *_BROWSERLESS,
+    )
+    yield _off(
+        "a latch stops",
+        "ledger.py",
+        "if latch is None or rung not in latch.blocks:",
+        "if True:",
+    )
+    yield _off(
+        "a firm latch outlives a change of settings",
+        "ledger.py",
+        "if not latch.firm and latch.settings != settings:",
+        "if latch.settings != settings:",
+    )
+    yield _off(
+        "a send whose answer was never seen counts",
+        "settle.py",
+        "        ledger = ledger.with_lost()",
+        "        pass",
+    )
+    yield _off(
+        "after it a code step is waited",
+        "settle.py",
+        "if sent and (error.retry_after_s or 0.0) < AMBIGUOUS_WAIT_S:",
+        "if False:",
+    )
+    yield _off(
+        "Retry-After is honoured",
+        "ledger.py",
+        "if error.retry_after_s:  #",
+        "if False:  #",
+    )
+    yield _off(
+        "Retry-After is a day at most",
+        "ledger.py",
+        "wait_s = min(error.retry_after_s, RETRY_AFTER_MOST_S)",
+        "wait_s = error.retry_after_s",
+    )
+    yield _off(
+        "failures wait longer and longer",
+        "ledger.py",
+        "BACKOFF_FIRST_S * 2 ** min(self.failures, 20)",
+        "BACKOFF_FIRST_S",
+    )
+    yield _off(
+        "a locked account is left alone for a day",
+        "ledger.py",
+        "            if left_s > 0:\n                raise AccountLocked(",
+        "            if False:\n                raise AccountLocked(",
+    )
+    yield _off(
+        "silent sign-ins come from a bucket",
+        "ladder.py",
+        '            if wait_s <= 0:\n                return Climb("silent")',
+        '            if True:\n                return Climb("silent")',
+    )
+    yield _off(
+        "touches and renewals come from buckets",
+        "ladder.py",
+        "return Climb(rung) if wait_s <= 0 else Stop(_spent(rung, wait_s))",
+        "return Climb(rung)",
+    )
+    yield _off(
+        "a switch of the organisation has a budget",
+        "budgets.py",
+        "if len(recent) < SWITCHES_PER_HOUR:",
+        "if True:",
+        "tests/unit/test_switching.py",
+    )
+    yield _off(
+        "a probe answers only reports that came before it",
+        "reports.py",
+        "            if now.task.result() is Verdict.DENIED:\n",
+        "            if True:\n",
+    )
+    yield _off(
+        "probes come from a bucket",
+        "reports.py",
+        "        missing = 1 - self._tokens()\n",
+        "        missing = 0\n",
+    )
+    yield _off(
+        "a generation is never given twice",
+        "staging.py",
+        "generation=max(last_generation, 0 if current is None else current.generation) + 1,",
+        "generation=1,",
+    )
+    yield _off(
+        "an older generation is no work",
+        "keeper.py",
+        "if generation != session.generation:",
+        "if False:",
+    )
+    yield _off(
+        "only a proved session replaces one",
+        "keeper.py",
+        "        last = self._held.usable()\n        if last is None:\n            raise failure",
+        "        last = None\n        if last is None:\n            raise failure",
+    )
+    yield _off(
+        "a refused session stays refused over a restart",
+        "keeper.py",
+        "if session is not None and session.generation <= self._condition.ledger.refused:",
+        "if False:",
+    )
+    yield _off(
+        "a ledger that cannot be read counts as spent",
+        "kept_ledger.py",
+        'blocks=("scripted",), settings="", firm=True',
+        'blocks=(), settings="", firm=True',
+    )
+    yield _off(
+        "a clock that went back refills nothing",
+        "bucket.py",
+        "gained = max(0.0, now - self.at) / refill_s",
+        "gained = abs(now - self.at) / refill_s",
+    )
+    yield _off(
+        "a cheap rung that does not help is given up",
+        "ladder.py",
+        "(ledger.worth(rung, now) or facts.why in _ANYHOW)",
+        "True",
+    )
+    yield _off(
+        "an unknown page twice is for a person",
+        "settle.py",
+        "if ledger.unrecognised < UNRECOGNISED_TRIES:",
+        "if True:",
+    )
+    yield _off(
+        "a code's step is stored before it is typed",
+        "overseer.py",
+        "return await self._write_down(self.ledger.with_totp_step(step))",
+        "return None",
+        "tests/unit/test_overseer.py",
+    )
+    yield _off(
+        "a code is never of an older step",
+        "signin/codes.py",
+        "if last_step is not None and step <= last_step <= step + AHEAD_AT_MOST_STEPS:",
+        "if False:",
+        "tests/unit/test_signin_codes.py",
+    )
+    yield _off(
+        "a code that is about to end is not typed",
+        "signin/codes.py",
+        "if (step + 1) * period_s - now_s < LEAST_LEFT_S:",
+        "if False:",
+        "tests/unit/test_signin_codes.py",
+    )
+    yield _off(
+        "rolled cookies do not wear out the disk",
+        "held.py",
+        "if now - self._stored_at >= every_s:",
+        "if True:",
+    )
+    yield _off(
+        "what was rolled is told to who was refused with it",
+        "held.py",
+        "if self._rolled and self.session is not None:",
+        "if False:",
+    )
+    yield _off(
+        "many daemons do not come in one second",
+        "lifetime.py",
+        "return int.from_bytes(seed[:4]) / 2**32",
+        "return 0.0",
+    )
+    yield _off(
+        "a site that asks for rest is left alone",
+        "witness.py",
+        "if self.rest_s > 0:",
+        "if False:",
+        "tests/faults/test_site_faults.py",
+    )
+    yield _off(
+        "a clock that is set moves no age",
+        "steady.py",
+        "return self._machine.awake_s() + self._apart_s",
+        "return self._machine.wall_s()",
+        "tests/unit/test_sleep_and_steps.py",
+        "tests/unit/test_clock.py",
+    )
+    yield _off(
+        "after a sleep the site is asked first",
+        "steady.py",
+        "if slept_s > SLEPT_S else",
+        "if False else",
+        "tests/unit/test_sleep_and_steps.py",
+        "tests/unit/test_clock.py",
+    )
+    yield _off(
+        "the session before teaches only where it was seen alive",
+        "afterlife.py",
+        "            if self._seen_alive:\n",
+        "            if True:\n",
+        "tests/unit/test_afterlife.py",
+    )
+    yield _off(
+        "nobody falls back upon a session that is refused too",
+        "succession.py",
+        "        if touched.session is None:\n            return None\n",
+        "",
+        "tests/unit/test_afterlife.py",
+    )
+    yield _off(
+        "only who dies young gives way to the one before",
+        "succession.py",
+        "if before is None or self._clock.wall_s() - current.renewed_at > young_s:",
+        "if before is None:",
+        "tests/unit/test_afterlife.py",
+    )
+    yield _off(
+        "three tries with a browser that fails",
+        "settle.py",
+        "if faults < BROWSER_TRIES:",
+        "if True:",
+        "tests/unit/test_classes.py",
+    )
+    yield _off(
+        "an emptied cookie replaces none",
+        "setcookie.py",
+        "if not cookie.value or (cookie.expires_at is not None and cookie.expires_at <= now_s):",
+        "if False:",
+        "tests/unit/test_setcookie.py",
+    )
