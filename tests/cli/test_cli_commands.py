@@ -103,7 +103,8 @@ def test_status_without_a_live_session_exits_4_and_tells_what_helps(
     assert cli("status") == 4
     out = capsys.readouterr().out
     for word in ("latched", "set another password",
-                 "credentials rejected: the password was refused", "2026-11-23T10:00:00Z", "none before a person has acted",
+                 "credentials rejected: the password was refused", "2026-11-23T10:00:00Z",
+                 "none before a person has acted",
                  "correct the password, then run: harvester refresh"):  # fmt: skip
         assert word in out
 
