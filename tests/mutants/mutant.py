@@ -19,9 +19,10 @@ NOTICING = (
     "tests/unit/test_ladder.py",
     "tests/unit/test_ledger.py",
     "tests/unit/test_lifetime.py",
-    "tests/unit/test_lives.py",
     "tests/unit/test_settle.py",
+    "tests/unit/test_classes.py",
     "tests/unit/test_keeper.py",
+    "tests/unit/test_lives.py",
 )
 # A mutant may wait for ever for what it no longer does; that is noticed too.
 PATIENCE_S = 120.0
