@@ -79,6 +79,7 @@ def test_a_clock_that_jumps_a_year_forgets_no_rejected_secret():
     jumped = ledger.aged(NOW + 365 * DAY_S)
     assert jumped.rejected_fingerprints() == ("a",)
     assert jumped.aged(NOW).rejected_fingerprints() == ("a",)
+    assert jumped.aged_s == ledger.aged_s + 7 * DAY_S  # of a year, a week is believed
 
 
 def test_other_profiles_of_the_account_count_too():

@@ -172,6 +172,9 @@ def test_an_end_that_no_browser_would_keep_is_none_and_nothing_is_quite_sure():
     assert estimate([cookie("b", jwt(exp=399 * 86400))], 0.0).expires_at == 399 * 86400
     assert estimate([cookie("b", jwt(exp=401 * 86400))], 0.0).expires_at is None
     assert 0.9 < estimate([cookie("b", jwt(exp=300))], 0.0).confidence < 1
+    # A cookie's own word is believed enough to tell that it ended early, and no more.
+    said = Cookie("a", "opaque", "knoq.one", expires_at=300.0)
+    assert 0.5 < estimate([said], 0.0).confidence < 0.9
 
 
 @pytest.mark.parametrize("exp", [-5, 0, 1_800_000_000_000, 1e300])
