@@ -37,6 +37,7 @@ from harvester.lives import Life
 from harvester.locking import locked
 from harvester.log import event
 from harvester.notes import heed, not_durable, note_down
+from harvester.prices import Cheap
 from harvester.profile import Profile
 from harvester.records import Records
 from harvester.session import Session
@@ -127,11 +128,12 @@ class Climber:
                     rung=step.rung,
                     cause=why,
                     why=reasons.BECAUSE[why],
+                    risk=reasons.RISK[step.rung],
                     skipped=reasons.skipped(facts, self._clock.wall_s(), step.rung) or None,
                 )
                 with self._told(step.rung) as ended:
                     if step.rung == "touch" and current is not None:
-                        ledger = await self._spend(step.rung, current, ledger)
+                        ledger = await self._spend("touch", current, ledger)
                         touched = await self._touch(current)
                         if touched is None:
                             why = "denied"
@@ -242,7 +244,7 @@ class Climber:
 
     # the cheap rungs
 
-    async def _spend(self, rung: ladder.Rung, current: Session, ledger: Ledger) -> Ledger:
+    async def _spend(self, rung: Cheap, current: Session, ledger: Ledger) -> Ledger:
         """Written down before it is done: a crash loop touches no more than one that runs."""
         spent = ledger.with_rung(rung, self._clock.wall_s(), lifetime.known_life_s(current))
         await note_down(self._records, spent)

@@ -22,6 +22,7 @@ from typing import Literal
 
 from harvester.errors import HarvesterError, NeedsHuman, NotConfigured, RateLimited
 from harvester.ledger import Ledger
+from harvester.prices import PRICES, Cheap
 
 Rung = Literal["touch", "renew", "silent", "scripted", "headed"]
 # Why a climb began.  ``none``: no session; ``stale``, ``spent``: by the windows; ``denied``: the
@@ -125,10 +126,14 @@ def next_step(facts: Facts, now: float) -> Climb | Stop | Enough:
     return Stop(silent_stop or _nothing_to_type(facts))
 
 
-def _cheap(facts: Facts) -> tuple[Rung, ...]:
+def _cheap(facts: Facts) -> tuple[Cheap, ...]:
+    """The rungs that keep the session, the cheapest first."""
+    possible: set[Cheap] = set()
     if facts.why in _SESSION_LIVES:
-        return ("touch", "renew") if facts.renewable else ("touch",)
-    return ("renew",) if facts.why == "denied" and facts.renewable else ()
+        possible.add("touch")
+    if facts.renewable and facts.why in (*_SESSION_LIVES, "denied"):
+        possible.add("renew")
+    return tuple(sorted(possible, key=lambda rung: PRICES[rung].cost_s))
 
 
 _MANY = MappingProxyType(

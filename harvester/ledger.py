@@ -27,6 +27,7 @@ from harvester.errors import (
 )
 from harvester.errors import from_dict as error_from_dict
 from harvester.lives import EarlyEnd, Life
+from harvester.prices import Cheap
 from harvester.verdict import Picture
 
 HOUR_S = 3600.0
@@ -176,11 +177,11 @@ class Ledger:
         error.retry_after_s = left_s
         return error
 
-    def left(self, rung: str, now: float, life_s: float | None) -> int:
+    def left(self, rung: Cheap, now: float, life_s: float | None) -> int:
         """How often a rung that types nothing may be taken now."""
         return int(self._bucket(rung, now, life_s).tokens)
 
-    def wait_s(self, rung: str, now: float, life_s: float | None) -> float:
+    def wait_s(self, rung: Cheap, now: float, life_s: float | None) -> float:
         """Seconds until it may be taken again; 0 when it may be taken now."""
         missing = 1 - self._bucket(rung, now, life_s).tokens
         return max(0.0, missing) * prices.PRICES[rung].refills_every_s(life_s)
@@ -192,7 +193,7 @@ class Ledger:
         recent = tuple(s for s in self.submits if now - s.at < DAY_S or s in self.since_success())
         return replace(self, submits=(*recent, Submit(now, fingerprint)))
 
-    def with_rung(self, rung: str, now: float, life_s: float | None) -> Ledger:
+    def with_rung(self, rung: Cheap, now: float, life_s: float | None) -> Ledger:
         """A rung that types nothing is about to be taken."""
         bucket = self._bucket(rung, now, life_s)
         taken = Bucket(bucket.tokens - 1, now)
@@ -370,7 +371,7 @@ class Ledger:
             person_told=False,
         )
 
-    def _bucket(self, rung: str, now: float, life_s: float | None) -> Bucket:
+    def _bucket(self, rung: Cheap, now: float, life_s: float | None) -> Bucket:
         return prices.filled(self.buckets.get(rung) or prices.full(rung), rung, now, life_s)
 
     def _settled(self, outcome: Outcome) -> tuple[Submit, ...]:

@@ -11,8 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Literal
 
 from harvester.bucket import Bucket
+
+# The rungs that type nothing.
+Cheap = Literal["touch", "renew", "silent"]
 
 # Three tries in each life of the session: one that fails, one that fails again, one that works.
 TRIES_PER_LIFE = 3
@@ -40,7 +44,7 @@ class Price:
 
 # A silent sign-in spends no password attempt, but each is a visit to somebody's identity provider,
 # and a renewal is a page of the site, with all that it loads.
-PRICES: Mapping[str, Price] = MappingProxyType(
+PRICES: Mapping[Cheap, Price] = MappingProxyType(
     {
         "touch": Price(0.2, "two plain requests of the site", 20, 60.0),
         "renew": Price(3.0, "a page of the site, in a browser", 10, 300.0),
@@ -49,12 +53,12 @@ PRICES: Mapping[str, Price] = MappingProxyType(
 )
 
 
-def full(rung: str) -> Bucket:
+def full(rung: Cheap) -> Bucket:
     """The bucket of a rung that was never taken."""
     return Bucket(float(PRICES[rung].burst), 0.0)
 
 
-def filled(bucket: Bucket, rung: str, now: float, life_s: float | None) -> Bucket:
+def filled(bucket: Bucket, rung: Cheap, now: float, life_s: float | None) -> Bucket:
     """The rung's bucket as it is now."""
     price = PRICES[rung]
     return bucket.filled(now, capacity=float(price.burst), refill_s=price.refills_every_s(life_s))

@@ -15,6 +15,7 @@ from harvester.errors import HarvesterError
 from harvester.ladder import Facts, Rung, Why
 from harvester.ledger import Ledger
 from harvester.lifetime import Windows
+from harvester.prices import PRICES
 from harvester.profile import Profile
 from harvester.session import Session
 from harvester.trouble import of_error, of_ledger
@@ -27,6 +28,12 @@ BECAUSE: Mapping[Why, str] = {
     "asked": "somebody asked for a refresh",
     "hard": "somebody asked for a new sign-in",
     "headed": "a person is there to sign in",
+}
+# What each rung may bring upon the account.
+RISK: Mapping[Rung, str] = {
+    **{rung: price.risk for rung, price in PRICES.items()},
+    "scripted": "a password that counts where accounts are locked",
+    "headed": "none: a person signs in",
 }
 _ORDER: tuple[Rung, ...] = ("touch", "renew", "silent", "scripted")
 _LIVES: tuple[Why, ...] = ("stale", "spent", "asked")
@@ -63,7 +70,7 @@ def _reasons(rung: Rung, facts: Facts, now: float) -> Iterator[str]:
         yield f"no secret may be sent ({facts.submit_refusal.code})"
     if rung != "scripted" and not ledger.worth(rung, now):
         yield "it did not help when it was tried last"
-    if rung != "scripted" and ledger.wait_s(rung, now, facts.life_s) > 0:
+    if rung in ("touch", "renew", "silent") and ledger.wait_s(rung, now, facts.life_s) > 0:
         yield "its budget is empty"
     if ledger.waits(now) is not None:
         yield "a back-off runs"
