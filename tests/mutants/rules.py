@@ -204,7 +204,6 @@ def mutants() -> Iterator[Mutant]:
         "kept_ledger.py",
         'blocks=("scripted",), settings="", firm=True',
         'blocks=(), settings="", firm=True',
-        "tests/faults/test_damaged_records.py",
         "tests/unit/test_keeper.py",
     )
     yield _off(

@@ -347,6 +347,7 @@ async def test_a_ledger_that_cannot_be_read_counts_as_spent(engine, world, tmp_p
         await again.keeper.report(generation=1)
     assert caught.value.latched and "unlock" in caught.value.hint
     assert world.submits == ["right"]
+    assert world.sign_ins == ["scripted", "silent"]  # not begun, rather than refused at its end
     await again.keeper.unlock()
     assert (await again.keeper.get()).session.generation == 2
 
