@@ -22,6 +22,7 @@ from harvester.clock import Clock
 from harvester.digests import account_of, settings_digest
 from harvester.errors import (
     Bug,
+    Busy,
     HarvesterError,
     IdentityMismatch,
     OrganizationMismatch,
@@ -47,7 +48,7 @@ from harvester.succession import Succession
 from harvester.verdict import Verdict
 
 # Told what a touch made of the session at hand: before, after; None: the site refused it, twice.
-Adopt = Callable[[Session, Session | None], Awaitable[None]]
+Adopt = Callable[[Session, Session | None], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +136,15 @@ class Climber:
                     if step.rung == "touch" and current is not None:
                         ledger = await self._spend("touch", current, ledger)
                         touched = await self._touch(current)
+                        refused = await adopt(current, touched)
                         if touched is None:
+                            if not refused:
+                                raise _rolled_meanwhile()
                             why = "denied"
                             await self._succession.refused(current)
                             back = await self._succession.fall_back(current, before)
                             climbed = None if back is None else await self._keep(back, "rollback")
-                            await adopt(current, None)
                         else:
-                            await adopt(current, touched)
                             climbed = await self._judge_cheap(
                                 "touch", why, current, touched, ledger
                             )
@@ -187,6 +189,15 @@ class Climber:
                 result=ended[-1] if ended else Bug.code,
                 took_s=round(self._clock.awake_s() - began, 3),
             )
+
+    async def remember(self, refused: Session) -> None:
+        """The site refused it and nobody may climb now: that is written down all the same."""
+        lock = self._records.lock()
+        if lock.acquire_nonblocking():
+            try:
+                await self._succession.refused(refused)
+            finally:
+                lock.release()
 
     def _patience_s(self) -> float:
         return self._profile.sign_in_limit_s + LOCK_PATIENCE_S
@@ -335,3 +346,11 @@ class Climber:
         if current is not None and why != "denied":
             life = await self._succession.replaced(current)
         return replace(await self._keep(staged, rung), replaced=life)
+
+
+def _rolled_meanwhile() -> Busy:
+    return Busy(
+        "the site gave the session a new value while the old one was asked about",
+        hint="ask again",
+        retry_after_s=1.0,
+    )

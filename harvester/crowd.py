@@ -7,6 +7,7 @@ thousand callers it costs three times as much, in wrappers, timers and turns of 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
@@ -20,7 +21,8 @@ class Crowd(Generic[_T]):
 
     def __init__(self, task: asyncio.Task[_T]) -> None:
         self.task = task
-        self._waiting: set[asyncio.Future[None]] = set()
+        # In the order they came, and so they are woken.
+        self._waiting: dict[asyncio.Future[None], None] = {}
         self._leaving: dict[int, tuple[asyncio.TimerHandle, list[asyncio.Future[None]]]] = {}
         task.add_done_callback(self._over)
 
@@ -31,7 +33,7 @@ class Crowd(Generic[_T]):
             return
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
-        self._waiting.add(waiter)
+        self._waiting[waiter] = None
         if wait_s is not None:
             slot = int((loop.time() + wait_s) * _TIMERS_A_SECOND) + 1
             if slot not in self._leaving:
@@ -41,7 +43,7 @@ class Crowd(Generic[_T]):
         try:
             await waiter
         finally:
-            self._waiting.discard(waiter)
+            del self._waiting[waiter]
         if not self.task.done():
             raise TimeoutError
 
@@ -55,7 +57,7 @@ class Crowd(Generic[_T]):
         self._wake(self._leaving.pop(slot)[1])
 
     @staticmethod
-    def _wake(waiters: list[asyncio.Future[None]] | set[asyncio.Future[None]]) -> None:
+    def _wake(waiters: Iterable[asyncio.Future[None]]) -> None:
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)

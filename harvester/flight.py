@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -17,8 +18,6 @@ from harvester.session import Session
 # It doubles with each failure in a row, so that callers who ask all day cost the site little.
 REPEAT_ERROR_S = 1.0
 REPEAT_ERROR_MOST_S = 30.0
-# A person who asks does not get an answer from before his question.
-_ASKED: tuple[Why, ...] = ("hard", "asked", "headed")
 # Whoever asks for a new sign-in is not content with a lesser climb.
 _NEW_SIGN_IN: tuple[Why, ...] = ("hard", "headed")
 
@@ -29,8 +28,10 @@ Bring = Callable[[], Coroutine[Any, Any, Session]]
 class Flight:
     """Single flight: at most one climb at a time, however many wait for it."""
 
-    def __init__(self, climb: Climb, clock: Clock) -> None:
+    def __init__(self, climb: Climb, clock: Clock, *, note: Callable[..., None]) -> None:
+        """``note`` is told of what nobody foresaw."""
         self._climb = climb
+        self._note = note
         self._clock = clock
         self._task: asyncio.Task[Session] | None = None
         self._crowd: Crowd[Session] | None = None
@@ -54,9 +55,9 @@ class Flight:
     def forgive(self) -> None:
         self._error, self._failures, self.failing_since = None, 0, None
 
-    async def join(self, why: Why, wait_s: float | None = None) -> Session:
+    async def join(self, why: Why, wait_s: float | None = None, *, anew: bool = False) -> Session:
         """Wait for the climb that is under way, or for a new one.  Raises its error, or
-        TimeoutError after ``wait_s``.
+        TimeoutError after ``wait_s``.  ``anew``: an error of before is no answer.
 
         Whoever asks for a new sign-in joins no lesser climb: his own follows it.
         A caller who leaves (its patience ended) ends no climb that others wait for.
@@ -70,7 +71,7 @@ class Flight:
                 return session
             wait_s = None if wait_s is None else max(0.0, wait_s - (loop.time() - began_s))
         if self._task is None or self._crowd is None:
-            if self._error is not None and why not in _ASKED and self._is_new():
+            if self._error is not None and not anew and self._is_new():
                 raise _again(self._error)
             self._why = why
             self._crowd = self._take_off(self._run(why))
@@ -149,6 +150,7 @@ class Flight:
             # One door for the unforeseen: callers get a code, the log gets the kind, nobody
             # gets the text, which may hold what was typed.
             failure = Bug.of(surprise)
+            self._note("bug", failure.message, level=logging.ERROR)
         else:
             self.forgive()
             return session
@@ -165,6 +167,7 @@ class Flight:
             raise
         except Exception as surprise:
             bug = Bug.of(surprise)  # as above
+            self._note("bug", bug.message, level=logging.ERROR)
         else:
             self.forgive()
             return session

@@ -11,7 +11,6 @@ answer with a frozen value.
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -22,20 +21,18 @@ from harvester.by_hand import ByHand
 from harvester.climb import Climber
 from harvester.condition import Condition
 from harvester.errors import (
+    Busy,
     HarvesterError,
     IdentityMismatch,
-    KeyWrong,
     OrganizationMismatch,
     SignInForbidden,
-    StoreCorrupt,
-    StoreError,
     StoreFull,
     Usage,
-    WrongSetting,
 )
 from harvester.flight import Flight, not_yet
 from harvester.held import Held
 from harvester.lives import Life
+from harvester.opening import Opening
 from harvester.profile import Profile
 from harvester.records import Records
 from harvester.reports import Reports
@@ -80,13 +77,15 @@ class Keeper:
         self._condition = Condition(profile.name, records=records, clock=clock, learn=held.learn)
         self._afterlife = Afterlife(profile.name, staging=staging, records=records, clock=clock)
         self._witness = Witness(
-            profile.name, held=held, staging=staging, clock=clock, note=self._condition.note
-        )
+            profile.name, held=held, staging=staging, clock=clock, note=self._condition.note,
+            on_silence=on_change,
+        )  # fmt: skip
         self._reports = Reports(self._witness.probe, clock)
+        self._opening = Opening(held, self._condition, staging, summons)
         self._on_change = on_change
         self._summons = summons
         self._by_hand = ByHand(profile, held=held, staging=staging, records=records, clock=clock)
-        self._flight = Flight(self._climb, clock)
+        self._flight = Flight(self._climb, clock, note=self._condition.note)
         self._timekeeping = Timekeeping(
             clock, held, self._flight, self._witness, self._condition, records, self._afterlife
         )
@@ -101,29 +100,8 @@ class Keeper:
         )
 
     async def start(self) -> None:
-        """Take up what the store has.
-
-        Raises KeyWrong: nothing in the store can be read.  What is wrong with this profile alone
-        ends nobody else: it is told to those who ask, until it is mended.
-        """
-        before, self._condition.broken = self._condition.broken, None
-        try:
-            await self._held.read()
-        except KeyWrong:
-            raise
-        except StoreCorrupt as error:
-            self._condition.note("store.set_aside", error.message, level=logging.WARNING)
-        except (StoreError, WrongSetting) as error:
-            self._condition.broken = error
-            if before is None or before.message != error.message:  # looked at again for each call
-                self._condition.unusable(error)
-        await self._condition.read_ledger()
-        if before is not None and self._condition.broken is None:
-            self._summons.mended(self._condition.ledger)
-        session = self._held.session
-        if session is not None and session.generation <= self._condition.ledger.refused:
-            self._held.refuse()
-        self._staging.recall(self._condition.ledger)
+        """Take up what the store has.  Raises KeyWrong (see ``opening.py``)."""
+        await self._opening.open()
 
     async def take_over(self, before: Keeper) -> None:
         """As ``start``, in the place of a keeper with other settings: what that one holds and the
@@ -153,7 +131,7 @@ class Keeper:
         Answers from memory when it can; otherwise waits up to ``wait_s`` for the flight, which
         is not started where ``may_sign_in`` is false.  Raises only when there is nothing to give.
         """
-        await self._raise_if_broken()
+        await self._opening.raise_if_broken()
         self._timekeeping.mind()
         session = self._held.usable()
         if session is not None and self._held.good_enough(session, min_valid_s):
@@ -166,6 +144,8 @@ class Keeper:
         if not may_sign_in and not self._flight.up:
             if session is not None and not self._held.over(session):
                 return self._held.served(session, min_valid_s)
+            if session is None and self._held.session is not None:
+                await self._climber.remember(self._held.session)
             raise SignInForbidden(
                 "there is no live session, and signing in was forbidden",
                 hint="leave --no-sign-in out, or run: harvester login",
@@ -174,7 +154,7 @@ class Keeper:
 
     async def report(self, *, generation: int, wait_s: float = 60.0) -> Served:
         """A caller says that ``generation`` was refused (401)."""
-        await self._raise_if_broken()
+        await self._opening.raise_if_broken()
         self._timekeeping.mind()
         session = self._held.session
         highest = max(self._held.highest, self._condition.ledger.generation)
@@ -196,7 +176,9 @@ class Keeper:
                 judged = await self._reports.judge(generation, wait_s)
             except TimeoutError:
                 return Served(session, stale=True, verdict="unreachable")
-            session = self._held.session or session
+            if self._held.session is None:
+                raise Busy("a person signed out meanwhile", hint="ask for a session anew")
+            session = self._held.session
             if session.generation > generation and not self._held.refused:
                 return Served(session, verdict="superseded")
             if judged.verdict is Verdict.UNREACHABLE:
@@ -207,7 +189,7 @@ class Keeper:
                 age_s = judged.age_s if judged.age_s > 0 else None
                 session = self._held.session or session
                 return Served(session, verdict="alive", probed_s_ago=age_s)
-            self._witness.refuse("a report and our own probe")
+            self._witness.refuse("a report and our own probe", session)
             wait_s = max(0.0, wait_s - (self._clock.running_s() - began_s))
         return await self._fly("denied", wait_s, verdict="refreshed")
 
@@ -216,9 +198,10 @@ class Keeper:
     ) -> Served:
         """The cheapest rung that works; ``hard``: a new sign-in; ``headed``: by a person."""
         # A new sign-in is the way out of a stored session that is not for these settings.
-        await self._raise_if_broken(but=_FOR_OTHERS if hard or headed else ())
+        await self._opening.raise_if_broken(but=_FOR_OTHERS if hard or headed else ())
         new: ladder.Why = "headed" if headed else "hard"
-        return await self._fly(new if hard or headed else self._held.need("asked"), wait_s)
+        why = new if hard or headed else self._held.need("asked")
+        return await self._fly(why, wait_s, anew=True)
 
     async def take_in(
         self, cookies: tuple[Cookie, ...], *, user_agent: str = "", wait_s: float = 60.0
@@ -227,7 +210,7 @@ class Keeper:
 
         Raises HarvesterError, and then nothing has changed.
         """
-        await self._raise_if_broken(but=_FOR_OTHERS)
+        await self._opening.raise_if_broken(but=_FOR_OTHERS)
         try:
             async with asyncio.timeout(wait_s):
                 session = await self._flight.carry(lambda: self._bring(cookies, user_agent))
@@ -315,11 +298,12 @@ class Keeper:
 
     async def _fly(
         self, why: ladder.Why, wait_s: float, *, min_valid_s: float = 0.0,
-        verdict: Answered | None = None,
+        verdict: Answered | None = None, anew: bool = False,
     ) -> Served:  # fmt: skip
-        """Join the flight or start it; give its result, or the last good session."""
+        """Join the flight or start it; give its result, or the last good session.  ``anew``:
+        whoever asks wants no answer from before his question."""
         try:
-            session = await self._flight.join(why, wait_s)
+            session = await self._flight.join(why, wait_s, anew=anew)
             return self._held.served(session, min_valid_s, verdict=verdict)
         except TimeoutError:
             failure: HarvesterError = not_yet(wait_s)
@@ -341,6 +325,8 @@ class Keeper:
             self._condition.failed("refresh.failed", error, self.profile)
             if why != "headed":  # there a person sits before it
                 self._summons.needed(error, self._condition.ledger)
+            if not self._upkeep.looking:
+                self._on_change()  # what was promised for later is upkeep's to do
             raise
         finally:
             await self._condition.read_ledger()
@@ -371,10 +357,3 @@ class Keeper:
         await self._held.take(session, durable=durable)
         self._on_change()
         return self._held.session or session
-
-    async def _raise_if_broken(self, *, but: tuple[type[HarvesterError], ...] = ()) -> None:
-        """A record that could not be used may have been mended since: look again, then tell."""
-        if self._condition.broken is not None:
-            await self.start()
-        if self._condition.broken is not None and not isinstance(self._condition.broken, but):
-            raise self._condition.broken

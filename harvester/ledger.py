@@ -43,8 +43,7 @@ RETRY_AFTER_MOST_S = DAY_S
 # One code step: an answer that was lost may still arrive, and a new code can be made.
 AMBIGUOUS_WAIT_S = 30.0
 
-# A week is believed at once.  Within one boot no step of a clock comes as far as here; from one
-# boot to the next the wall clock is all there is, and more in one step is a clock that was set.
+# A week is believed at once: from one boot to the next more in one step is a clock that was set.
 BELIEVED_STEP_S = 7 * DAY_S
 
 # What a wait is for, where its error does not tell: the answer to a secret that was sent, or the
@@ -353,8 +352,12 @@ class Ledger:
                     retry_after_s=left_s,
                     latched=True,
                 )
+        # What the site or the provider asked for itself is not a person's to cut short.
+        kept = self
+        if not (self.retry_error or {}).get("retry_after_s"):
+            kept = replace(self, retry_at=0.0, retry_error=None, failing_since=0.0)
         return replace(
-            self,
+            kept,
             latch=None,
             rejected=MappingProxyType({}),
             submits=tuple(
@@ -363,9 +366,6 @@ class Ledger:
             ),
             unhelpful=MappingProxyType({}),
             failures=0,
-            retry_at=0.0,
-            retry_error=None,
-            failing_since=0.0,
             faults=0,
             unrecognised=0,
             person_told=False,

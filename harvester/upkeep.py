@@ -54,10 +54,16 @@ class Upkeep:
         self._condition = condition
         self._clock = clock
         self._told: tuple[int, float | None] = (0, None)
+        self.looking = False
+        """A look is under way: what fails meanwhile is told to it."""
 
     async def check(self) -> float:
         """Do what is due; returns the seconds until the next look."""
-        wait_s = await self._check()
+        self.looking = True
+        try:
+            wait_s = await self._check()
+        finally:
+            self.looking = False
         self._condition.next_look_at = self._clock.wall_s() + wait_s
         return wait_s
 
@@ -69,8 +75,6 @@ class Upkeep:
             return PERSON_LOOK_S
         session = self._held.usable()
         if session is None:
-            if self._condition.signed_out:
-                return LOOK_AT_LEAST_EVERY_S
             return await self._quietly("none")
         if self._held.moved:
             await self._held.settle_labels()
@@ -89,7 +93,19 @@ class Upkeep:
                 return 0.0
             case Freshness.FRESH:
                 self._tell_schedule(session)
+                if self._witness.silent_since is not None:
+                    return await self._ask_again()
                 return min(self._held.until_due_s(session), await self._after_death())
+
+    async def _ask_again(self) -> float:
+        """The site gave no verdict when it was asked last: it is asked until it does."""
+        rest_s = max(self._rest_s(), self._witness.rest_s)
+        if rest_s <= 0:
+            self._asked_at = self._clock.awake_s()
+            if await self._witness.look() is Verdict.DENIED:
+                return await self._quietly("denied")
+            rest_s = self._rest_s()
+        return rest_s
 
     async def _after_death(self) -> float:
         """See how long the session before lives on; returns the seconds until the next time."""
@@ -127,7 +143,7 @@ class Upkeep:
         await condition.read_ledger()
         session = self._held.session
         if session is not None and session.generation <= condition.ledger.refused:
-            self._witness.refuse("another process, which wrote it down")
+            self._witness.refuse("another process, which wrote it down", session)
         if self._flight.up:
             return
         await condition.pay()
@@ -165,7 +181,10 @@ class Upkeep:
             )
 
     async def _quietly(self, why: ladder.Why) -> float:
-        """Climb on the timer's behalf: a failure is a warning."""
+        """Climb on the timer's behalf: a failure is a warning.  Whoever signed out, meanwhile too,
+        is not signed in again unasked."""
+        if self._condition.signed_out:
+            return LOOK_AT_LEAST_EVERY_S
         try:
             await self._flight.join(self._held.need(why))
         except HarvesterError as error:

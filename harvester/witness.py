@@ -1,4 +1,7 @@
-"""What the site itself says of the session at hand.  Two witnesses make a refusal."""
+"""What the site itself says of the session at hand.  Two witnesses make a refusal.
+
+A word about cookies that were rolled away meanwhile is no word about the ones at hand.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +17,27 @@ from harvester.session import Session
 from harvester.staging import Staging
 from harvester.verdict import Verdict
 
+# A site that gave no verdict gives none a moment later: callers in doubt must not become a storm.
+SILENT_FOR_S = 5.0
+# How often a probe is made anew because the cookies that it bore were rolled away under it.
+_ROLLED_MOST = 3
+
 
 class Witness:
     """Probes one profile's session.  ``note`` is told of what a person may want to know."""
 
     def __init__(
         self, profile: str, *, held: Held, staging: Staging, clock: Clock,
-        note: Callable[..., None],
+        on_silence: Callable[[], None], note: Callable[..., None],
     ) -> None:  # fmt: skip
         self._profile = profile
         self._held = held
         self._staging = staging
         self._clock = clock
         self._note = note
+        self._on_silence = on_silence
         self._alone_until = 0.0
+        self._silent_at = float("-inf")
         self.silent_since: float | None = None
         """Since when, by the wall clock, the site gives no verdict."""
         self.silence = ""
@@ -47,9 +57,22 @@ class Witness:
 
     async def probe(self) -> Verdict:
         """One probe of the current session; takes in what the answer rolled."""
-        session = self._held.session
-        if session is None:
-            return Verdict.DENIED
+        for _ in range(_ROLLED_MOST):
+            session = self._held.session
+            if session is None:
+                return Verdict.DENIED
+            verdict = await self._probe(session)
+            if verdict is not Verdict.DENIED or not self._rolled_away(session):
+                return verdict
+        return Verdict.UNREACHABLE
+
+    def _rolled_away(self, session: Session) -> bool:
+        """What was asked about is the session at hand, and its cookies are others by now."""
+        held = self._held.session
+        same = held is not None and held.generation == session.generation
+        return same and held is not None and held.cookies != session.cookies
+
+    async def _probe(self, session: Session) -> Verdict:
         if self.rest_s > 0:
             return Verdict.UNREACHABLE
         self._asking += 1
@@ -58,7 +81,10 @@ class Witness:
             if touched.verdict is Verdict.UNREACHABLE:
                 asked_s = min(touched.retry_after_s or 0.0, RETRY_AFTER_MOST_S)
                 self._alone_until = self._clock.awake_s() + asked_s
-                self.silent_since = self.silent_since or self._clock.wall_s()
+                if self.silent_since is None:
+                    self.silent_since = self._clock.wall_s()
+                    self._on_silence()
+                self._silent_at = self._clock.awake_s()
                 self.silence = touched.trouble
             else:
                 self.silent_since = None
@@ -73,6 +99,8 @@ class Witness:
     async def look(self) -> Verdict:
         """A probe of our own accord; a DENIED is believed when a second one, a second later,
         agrees.  All who ask meanwhile share it, and none who leaves ends it."""
+        if self._clock.awake_s() - self._silent_at < SILENT_FOR_S:
+            return Verdict.UNREACHABLE
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
         return await asyncio.shield(self._looking)
@@ -85,10 +113,11 @@ class Witness:
     async def _look(self) -> Verdict:
         verdict = await self.probe()
         if verdict is Verdict.DENIED:
+            session = self._held.session
             await asyncio.sleep(SECOND_OPINION_S)
             verdict = await self.probe()
-            if verdict is Verdict.DENIED:
-                self.refuse("two probes of ours")
+            if verdict is Verdict.DENIED and session is not None:
+                self.refuse("two probes of ours", session)
         return verdict
 
     async def prove(self, *, within_s: float) -> Verdict:
@@ -101,16 +130,21 @@ class Witness:
             return Verdict.ALIVE
         return await self.look()
 
-    async def touched(self, before: Session, after: Session | None) -> None:
-        """A climb touched the session: what came of it, None where the site said no twice."""
+    async def touched(self, before: Session, after: Session | None) -> bool:
+        """A climb touched the session: what came of it, None where the site said no twice.
+        Whether that is the end of the session at hand."""
         if after is not None:
             await self._held.proved(before, after)
-        elif self._held.session is before:
-            self.refuse("two touches of ours")
+            return False
+        if self._rolled_away(before):
+            return False
+        self.refuse("two touches of ours", before)
+        return True
 
-    def refuse(self, witnesses: str) -> None:
-        """The session is not served any more."""
-        if not self._held.refused:
+    def refuse(self, witnesses: str, session: Session) -> None:
+        """``session`` is not served any more, if it still is the one at hand."""
+        held = self._held.session
+        if held is not None and held.generation == session.generation and not self._held.refused:
             self._held.refuse()
             self.refused_at = self._clock.wall_s()
             self._note("session.refused", f"the site said no to {witnesses}", next="a new session")

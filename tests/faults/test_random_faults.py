@@ -14,7 +14,6 @@ import contextvars
 import errno
 import random
 import shutil
-from collections import defaultdict
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,9 @@ PATIENCE_SLACK_S = 3.0
 PERSON_PATIENCE_S = 900.0
 # A probe's answer is acted on within this.
 HEED_S = 5.0
+# Two refusals nearer to each other than this are one witness; floats of 1.8e9 s blur the last bits.
+APART_S = 1.0 - 1e-3
+ANYBODY = "anybody"
 
 _PROCESS: contextvars.ContextVar[Process | None] = contextvars.ContextVar("process", default=None)
 
@@ -60,14 +62,37 @@ class Wires(Calls):
         return (lambda fd: None) if name == "fsync" else call
 
 
+class Denials:
+    """What one process was told of each cookie value: two refusals are two witnesses if they are
+    a second apart and no silence lies between them.
+
+    Two that ask at once, a touch and a look, have each a first opinion, and a silence that one of
+    them meets does not undo what the other has heard.
+    """
+
+    def __init__(self) -> None:
+        self._first_at: dict[tuple[str, object], float] = {}
+        self.twice_at: dict[str, float] = {}
+
+    def denied(self, value: str, now: float) -> None:
+        for asker in (asyncio.current_task(), ANYBODY):
+            if now - self._first_at.setdefault((value, asker), now) >= APART_S:
+                self.twice_at.setdefault(value, now)
+
+    def unsaid(self, value: str) -> None:
+        for asker in (asyncio.current_task(), ANYBODY):
+            self._first_at.pop((value, asker), None)
+
+
 class Process:
     """One process on the store; ``kill`` ends it as kill -9 does."""
 
     def __init__(self, run: Run, name: str, password: str | None) -> None:
         self.run = run
         self.wires = Wires(run.chance)
-        self.tasks: set[asyncio.Task[Any]] = set()
-        self.denials: dict[str, list[float]] = defaultdict(list)
+        # In order: a set's would be that of their addresses, which no seed decides.
+        self.tasks: dict[asyncio.Task[Any], None] = {}
+        self.denied = Denials()
         source = SecretSource("value", "HARVESTER_PASSWORD", value=password or "")
         self.who = profile(name=name, password=source if password else None)
         self.context = contextvars.copy_context()
@@ -147,24 +172,19 @@ class Run:
                 self.broken(f"generation {session.generation} was served and never proved")
             if cookie.name != self.decides:
                 continue
-            denials = process.denials.get(cookie.value, ())
-            if (
-                not self.town.alive(session.cookies)
-                and len(denials) >= 2
-                and denials[1] + HEED_S < asked_at
-            ):
+            twice_at = process.denied.twice_at.get(cookie.value, float("inf"))
+            if not self.town.alive(session.cookies) and twice_at + HEED_S < asked_at:
                 self.broken(f"generation {session.generation} was served, refused twice before")
 
     def _denied(self, value: str) -> None:
         process = _PROCESS.get()
         if process is not None:
-            process.denials[value].append(self.town.now)
+            process.denied.denied(value, self.town.now)
 
     def _unsaid(self, value: str) -> None:
-        """Two refusals with a silence between them are not two witnesses."""
         process = _PROCESS.get()
-        if process is not None and len(process.denials[value]) < 2:
-            process.denials[value].clear()
+        if process is not None:
+            process.denied.unsaid(value)
 
     def _accepted(self, value: str) -> None:
         self.proved.add(value)
@@ -316,8 +336,8 @@ def _of_its_process(loop: Any, work: Any, context: Any = None) -> asyncio.Task[A
     task: asyncio.Task[Any] = asyncio.Task(work, loop=loop, context=context)
     process = _PROCESS.get() if context is None else context.get(_PROCESS)
     if process is not None:
-        process.tasks.add(task)
-        task.add_done_callback(process.tasks.discard)
+        process.tasks[task] = None
+        task.add_done_callback(process.tasks.pop)
     return task
 
 

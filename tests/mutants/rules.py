@@ -28,9 +28,8 @@ def mutants() -> Iterator[Mutant]:
     yield _off(
         "a refusal needs two witnesses",
         "witness.py",
-        "            verdict = await self.probe()\n            if verdict is Verdict.DENIED:\n"
-        "                self.refuse(",
-        "            if True:\n                self.refuse(",
+        "            if verdict is Verdict.DENIED and session is not None:\n",
+        "            if session is not None:\n",
     )
     yield _off(
         "an attempt is written down before it is made",
@@ -195,8 +194,8 @@ def mutants() -> Iterator[Mutant]:
     )
     yield _off(
         "a refused session stays refused over a restart",
-        "keeper.py",
-        "if session is not None and session.generation <= self._condition.ledger.refused:",
+        "opening.py",
+        "if session is not None and session.generation <= condition.ledger.refused:",
         "if False:",
     )
     yield _off(
@@ -261,6 +260,63 @@ def mutants() -> Iterator[Mutant]:
         "lifetime.py",
         "return int.from_bytes(seed[:4]) / 2**32",
         "return 0.0",
+    )
+    yield _off(
+        "a no about a value that was rolled away is none",
+        "witness.py",
+        "        return same and held is not None and held.cookies != session.cookies",
+        "        return False",
+        "tests/unit/test_witnesses.py",
+    )
+    yield _off(
+        "callers in doubt are no storm",
+        "witness.py",
+        "if self._clock.awake_s() - self._silent_at < SILENT_FOR_S:",
+        "if False:",
+        "tests/unit/test_witnesses.py",
+    )
+    yield _off(
+        "who signed out is not signed in again unasked",
+        "upkeep.py",
+        "        if self._condition.signed_out:\n            return LOOK_AT_LEAST_EVERY_S\n",
+        "",
+        "tests/unit/test_witnesses.py",
+        "tests/unit/test_keeper.py",
+    )
+    yield _off(
+        "a silent site is asked again",
+        "upkeep.py",
+        "if self._witness.silent_since is not None:",
+        "if False:",
+        "tests/unit/test_witnesses.py",
+    )
+    yield _off(
+        "a climb that failed is tried again by the schedule",
+        "keeper.py",
+        "if not self._upkeep.looking:",
+        "if False:",
+        "tests/unit/test_witnesses.py",
+    )
+    yield _off(
+        "what a person asks for is looked into anew",
+        "flight.py",
+        "if self._error is not None and not anew and self._is_new():",
+        "if self._error is not None and self._is_new():",
+        "tests/unit/test_witnesses.py",
+    )
+    yield _off(
+        "a refusal is written down though nobody may act upon it",
+        "keeper.py",
+        "if session is None and self._held.session is not None:",
+        "if False:",
+        "tests/unit/test_witnesses.py",
+    )
+    yield _off(
+        "what is broken stays so until it is known to be mended",
+        "opening.py",
+        "before, broken = condition.broken, await self._read()",
+        "before, condition.broken = condition.broken, None\n        broken = await self._read()",
+        "tests/unit/test_opening.py",
     )
     yield _off(
         "a site that asks for rest is left alone",

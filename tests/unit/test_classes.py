@@ -387,7 +387,7 @@ async def test_a_refused_session_is_told_as_such_while_a_way_back_is_looked_for(
 ) -> None:
     await engine.keeper.get()
     world.revoke()
-    engine.keeper._witness.refuse("a report and our own probe")
+    engine.keeper._witness.refuse("a report and our own probe", engine.records.session())
     told = trouble(engine)
     assert (told["class"], told["since"]) == ("site_refuses", rfc3339(world.clock.wall_s()))
 

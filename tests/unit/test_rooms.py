@@ -35,9 +35,9 @@ FLOORS = {
     ),
     "engine": (
         "afterlife", "by_hand", "climb", "condition", "crowd", "flight", "held", "keeper",
-        "kept_ledger", "locking", "notes", "overseer", "records", "reports", "settle", "sign_ins",
-        "signer", "staging", "standing", "status", "succession", "summons", "switching",
-        "timekeeping", "timeline", "upkeep", "wallet", "witness",
+        "kept_ledger", "locking", "notes", "opening", "overseer", "records", "reports", "settle",
+        "sign_ins", "signer", "staging", "standing", "status", "succession", "summons",
+        "switching", "timekeeping", "timeline", "upkeep", "wallet", "witness",
     ),
     "outlets": ("outlets",),
     "assembly": ("assembly", "daemon", "oneshot", "reload"),

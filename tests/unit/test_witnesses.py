@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine import Engine, FakeClock, World
+from harvester.errors import BrowserMissing, ProviderDown, RateLimited, SignInForbidden
 from harvester.reports import PROBES
 from harvester.session import Cookie
 from harvester.verdict import Answer, Verdict
@@ -142,6 +143,194 @@ def test_a_site_that_is_down_causes_no_sign_in(tmp_path: Path) -> None:
         served = await keeper.get()
         assert served.stale and served.session.generation == 1
         assert world.sign_ins == []
+        await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_a_no_about_a_value_that_was_rolled_away_takes_no_session_away(
+    world: World, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        keeper = Engine(tmp_path / "store", world).keeper
+        await keeper.start()
+        old = (await keeper.get()).session.cookies[0]
+        new = Cookie("sid", f"rolled-{'x' * 20}", "knoq.one", http_only=True)
+        world.sign_ins.clear()
+        real, asked = world.probe, 0
+
+        async def probe(cookies: tuple[Cookie, ...]) -> Answer:
+            """Rolls the value on the first request, and answers the second one later."""
+            nonlocal asked
+            if old.value not in {cookie.value for cookie in cookies}:
+                return await real(cookies)
+            asked += 1
+            first = asked == 1
+            await asyncio.sleep(0.2 * asked)
+            world.live = {new.value}
+            return Answer(200, body="[]", set_cookies=(new,)) if first else Answer(401)
+
+        world.probe = probe  # type: ignore[method-assign]
+        looking = asyncio.create_task(keeper.prove(within_s=0))
+        await asyncio.sleep(0.01)
+        told = await keeper.report(generation=1)
+        assert asked == 2
+        assert await looking is Verdict.ALIVE
+        assert told.verdict == "alive" and told.session.cookies[0].value == new.value
+        assert world.sign_ins == [] and keeper.ready
+        await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_callers_in_doubt_about_a_silent_site_are_no_storm(tmp_path: Path) -> None:
+    world = World(FakeClock(), life_s=3600.0)
+
+    async def story() -> None:
+        keeper = Engine(tmp_path / "store", world).keeper
+        await keeper.start()
+        await keeper.get()
+        world.clock.suspend(7200.0)
+        world.down, world.probes = True, 0
+        for _ in range(200):
+            await keeper.get()
+            await asyncio.sleep(0.01)
+        assert world.probes == 1
+        await asyncio.sleep(10)
+        await keeper.get()
+        assert world.probes == 2
+        await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_who_signs_out_during_our_own_look_is_not_signed_in_again(tmp_path: Path) -> None:
+    world = World(FakeClock(), life_s=None)
+
+    async def story() -> None:
+        keeper = Engine(tmp_path / "store", world).keeper
+        await keeper.start()
+        await keeper.get()
+        await asyncio.sleep(400)
+        world.sign_ins.clear()
+        looking = asyncio.create_task(keeper.check())
+        asked = asyncio.create_task(keeper.report(generation=1))
+        await asyncio.sleep(0)
+        await keeper.logout()
+        await asyncio.gather(looking, asked, return_exceptions=True)
+        assert world.sign_ins == []
+        assert keeper.standing().state == "signed_out"
+        await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_a_site_that_fell_silent_is_asked_again_by_itself(tmp_path: Path) -> None:
+    world = World(FakeClock(), life_s=36000.0)
+
+    async def story() -> None:
+        engine = Engine(tmp_path / "store", world)
+        keeper = engine.keeper
+        await keeper.start()
+        await keeper.get()
+        world.down = True
+        engine.changes.clear()
+        assert (await keeper.report(generation=1)).verdict == "unreachable"
+        assert engine.changes  # the schedule is told
+        assert await keeper.check() <= 60
+        world.down = False
+        await asyncio.sleep(61)
+        await keeper.check()
+        assert keeper.standing().trouble is None
+        await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_after_a_climb_that_failed_for_a_caller_the_schedule_goes_on_trying(
+    tmp_path: Path,
+) -> None:
+    world = World(FakeClock(), life_s=36000.0)
+
+    async def story() -> None:
+        engine = Engine(tmp_path / "store", world)
+        keeper = engine.keeper
+        await keeper.start()
+        await keeper.get()
+        world.revoke()
+        world.stops_with = ProviderDown("it is down")
+        engine.changes.clear()
+        with pytest.raises(ProviderDown):
+            await keeper.report(generation=1)
+        assert engine.changes
+        world.stops_with = None
+        for _ in range(10):
+            await asyncio.sleep(await keeper.check())
+            if keeper.ready:
+                break
+        assert keeper.ready
+        await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_a_person_who_asks_is_not_answered_from_before_his_question(tmp_path: Path) -> None:
+    world = World(FakeClock())
+
+    async def story() -> None:
+        keeper = Engine(tmp_path / "store", world).keeper
+        await keeper.start()
+        world.stops_with = BrowserMissing("there is none")
+        with pytest.raises(BrowserMissing):
+            await keeper.get()
+        world.stops_with = None  # he installed one
+        with pytest.raises(BrowserMissing):
+            await keeper.get()
+        assert (await keeper.refresh()).session.generation == 1
+        await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_a_refusal_that_nobody_may_act_upon_is_written_down(tmp_path: Path) -> None:
+    world = World(FakeClock(), life_s=36000.0)
+
+    async def story() -> None:
+        first = Engine(tmp_path / "store", world)
+        await first.keeper.start()
+        await first.keeper.get()
+        world.revoke()
+        assert await first.keeper.prove(within_s=0) is Verdict.DENIED
+        with pytest.raises(SignInForbidden):
+            await first.keeper.get(may_sign_in=False)
+        await first.keeper.close()
+        other = Engine(tmp_path / "store", world)
+        await other.keeper.start()
+        assert not other.keeper.ready and other.keeper.current is None
+        await other.keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_unlock_does_not_cut_short_what_the_provider_asked_for(tmp_path: Path) -> None:
+    world = World(FakeClock())
+
+    async def story() -> None:
+        engine = Engine(tmp_path / "store", world)
+        keeper = engine.keeper
+        await keeper.start()
+        world.stops_with = RateLimited("later", retry_after_s=900.0)
+        with pytest.raises(RateLimited):
+            await keeper.get()
+        await keeper.unlock()
+        left = engine.records.ledger().waits(world.clock.wall_s())
+        assert isinstance(left, RateLimited) and left.retry_after_s == pytest.approx(900, abs=5)
+        world.stops_with = ProviderDown("a fault of its own")
+        world.clock.sleep(1000)
+        with pytest.raises(ProviderDown):
+            await keeper.get()
+        await keeper.unlock()
+        assert engine.records.ledger().waits(world.clock.wall_s()) is None
         await keeper.close()
 
     simulate(story(), world.clock)
