@@ -16,7 +16,7 @@ from harvester.clock import Clock
 from harvester.errors import HarvesterError, NeedsHuman, RateLimited, SiteDown
 from harvester.held import Held
 from harvester.ledger import Ledger
-from harvester.locking import locked
+from harvester.locking import locked, to_the_end
 from harvester.profile import Profile
 from harvester.records import Records
 from harvester.session import Cookie, Session
@@ -51,7 +51,7 @@ class ByHand:
         async with locked(self._records.lock(), LOCK_PATIENCE_S):
             ledger = await asyncio.to_thread(self._records.ledger)
             unlocked = ledger.unlocked(self._clock.wall_s(), force=force)
-            await asyncio.to_thread(self._records.keep_unlocked_ledger, unlocked)
+            await to_the_end(self._records.keep_unlocked_ledger, unlocked)
         return unlocked, ledger.latch
 
     async def logout(self) -> tuple[Ledger, dict[str, Any]]:
@@ -70,8 +70,8 @@ class ByHand:
             # The mark first: a record that is gone without it is a store that lost something.
             ledger = await asyncio.to_thread(self._records.ledger)
             ledger = ledger.with_signed_out(self._held.highest)
-            await asyncio.to_thread(self._records.keep_ledger, ledger)
-            await asyncio.to_thread(self._records.forget)
+            await to_the_end(self._records.keep_ledger, ledger)
+            await to_the_end(self._records.forget)
             await self._held.let_go()
         told = {"had_session": session is not None, "signed_out": signed_out, "denied": denied}
         return ledger, told
@@ -88,7 +88,7 @@ class ByHand:
             ledger = await asyncio.to_thread(self._records.ledger)
             pictured = await self._staging.with_picture(ledger)
             if pictured != ledger:
-                await asyncio.to_thread(self._records.keep_ledger, pictured)
+                await to_the_end(self._records.keep_ledger, pictured)
             await self._prove(cookies)
             session, ledger = await self._switching.stage(
                 SignedIn(cookies, user_agent),
@@ -99,8 +99,8 @@ class ByHand:
             if isinstance(session, HarvesterError):
                 raise session
             ledger = ledger.with_generation(session.generation)
-            await asyncio.to_thread(self._records.keep_ledger, ledger)
-            await asyncio.to_thread(self._records.keep_session, session)
+            await to_the_end(self._records.keep_ledger, ledger)
+            await to_the_end(self._records.keep_session, session)
         return session
 
     def _count(self) -> None:

@@ -35,7 +35,7 @@ from harvester.errors import (
 from harvester.ledger import Ledger
 from harvester.lifetime import Freshness
 from harvester.lives import Life
-from harvester.locking import locked
+from harvester.locking import locked, to_the_end
 from harvester.log import event
 from harvester.notes import heed, not_durable, note_down
 from harvester.prices import Cheap
@@ -326,7 +326,7 @@ class Climber:
 
     async def _keep(self, session: Session, rung: str) -> Climbed:
         try:
-            await asyncio.to_thread(self._records.keep_session, session)
+            await to_the_end(self._records.keep_session, session)
         except StoreError as error:
             not_durable(self._profile.name, error)
             return Climbed(session, rung, durable=False)

@@ -1,15 +1,21 @@
-"""Waiting for a lock that another process, or another task of ours, holds."""
+"""Waiting for a lock that another process, or another task of ours, holds; and what is done under
+it is over before it is given back.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar, TypeVarTuple
 
 from harvester.errors import Busy
 from harvester.log import event
 from harvester.vault.lock import Lock
+
+_T = TypeVar("_T")
+_Ts = TypeVarTuple("_Ts")
 
 # How often one that waits looks again.  The kernel could wake us, but only a blocked thread, and
 # a thread cannot be cancelled.
@@ -45,3 +51,23 @@ async def locked(lock: Lock, patience_s: float) -> AsyncIterator[float]:
         yield waited_s
     finally:
         lock.release()
+
+
+async def to_the_end(write: Callable[[*_Ts], _T], *given: *_Ts) -> _T:
+    """``write`` in a thread.  Who is cancelled meanwhile waits for its end, and goes then.
+
+    The story it prevents: a disk hangs in the middle of a write, its task is ended and gives the
+    lock back, another process works, and then the late write lands over what that one wrote down.
+    A thread cannot be cancelled; so the lock is held for as long as it takes.
+    """
+    work = asyncio.ensure_future(asyncio.to_thread(write, *given))
+    gone: asyncio.CancelledError | None = None
+    while not work.done():
+        try:
+            await asyncio.wait({work})
+        except asyncio.CancelledError as error:
+            gone = error
+    if gone is not None:
+        work.exception()  # looked at: whoever asked is not there any more
+        raise gone
+    return work.result()

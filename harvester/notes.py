@@ -13,6 +13,7 @@ import random
 from harvester.clock import Clock
 from harvester.errors import RateLimited, StoreError
 from harvester.ledger import Ledger
+from harvester.locking import to_the_end
 from harvester.log import event
 from harvester.records import Records
 
@@ -20,7 +21,7 @@ from harvester.records import Records
 async def note_down(records: Records, ledger: Ledger) -> None:
     """Store what happened; a disk that refuses it stops nothing, and is told later."""
     try:
-        await asyncio.to_thread(records.note_ledger, ledger)
+        await to_the_end(records.note_ledger, ledger)
     except StoreError as error:
         not_durable(records.profile, error)
 

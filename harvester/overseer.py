@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -12,6 +11,7 @@ from harvester.budgets import refuses_submit
 from harvester.clock import Clock
 from harvester.errors import HarvesterError, KeyWrong, StoreError
 from harvester.ledger import Ledger
+from harvester.locking import to_the_end
 from harvester.log import event
 from harvester.profile import Profile
 from harvester.records import Records
@@ -64,7 +64,7 @@ class LedgerOverseer:
 
     async def passkeys(self, sealed: str) -> HarvesterError | None:
         try:
-            await asyncio.to_thread(self._records.keep_passkeys, sealed)
+            await to_the_end(self._records.keep_passkeys, sealed)
         except (StoreError, KeyWrong) as error:
             event(
                 "store.not_durable",
@@ -81,12 +81,12 @@ class LedgerOverseer:
 
     async def _write_down(self, ledger: Ledger) -> HarvesterError | None:
         try:
-            await asyncio.to_thread(self._records.keep_ledger, ledger)
+            await to_the_end(self._records.keep_ledger, ledger)
         except StoreError as error:
             # What cannot be written down is not done; and if it is there all the same (the disk
             # failed late), it must not count for ever.
             with suppress(StoreError):
-                await asyncio.to_thread(self._records.note_ledger, self.ledger)
+                await to_the_end(self._records.note_ledger, self.ledger)
             return error
         self.ledger = ledger
         return None

@@ -27,7 +27,7 @@ from harvester.errors import (
     StoreError,
 )
 from harvester.ledger import Ledger
-from harvester.locking import locked
+from harvester.locking import locked, to_the_end
 from harvester.log import event
 from harvester.notes import heed, not_durable, note_down
 from harvester.overseer import LedgerOverseer, Step
@@ -127,7 +127,7 @@ class SignIns:
             if refusal is not None:
                 raise refusal
             # Written down before it is done: what cannot be written is not done.
-            await asyncio.to_thread(self._records.keep_ledger, ledger)
+            await to_the_end(self._records.keep_ledger, ledger)
             return await self._sign_in(runs, rung, current, ledger, others)
 
     async def _sign_in(
@@ -329,7 +329,7 @@ class SignIns:
         if stopped.evidence is None:
             return ""
         try:
-            return await asyncio.to_thread(self._records.keep_evidence, stopped.evidence)
+            return await to_the_end(self._records.keep_evidence, stopped.evidence)
         except (StoreError, KeyWrong) as error:
             event(
                 "evidence.dropped",
@@ -344,7 +344,7 @@ class SignIns:
         if result.identity_state is None:
             return
         try:
-            await asyncio.to_thread(self._records.keep_identity_state, result.identity_state)
+            await to_the_end(self._records.keep_identity_state, result.identity_state)
         except StoreError as error:
             not_durable(self._profile.name, error)
 

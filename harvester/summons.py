@@ -32,7 +32,7 @@ from harvester.errors import (
     WrongSetting,
 )
 from harvester.ledger import Ledger
-from harvester.locking import locked
+from harvester.locking import locked, to_the_end
 from harvester.log import event
 from harvester.records import Records
 
@@ -78,7 +78,7 @@ class Summons:
                 ledger = await asyncio.to_thread(self._records.ledger)
                 if ledger.person_told:
                     settled = replace(ledger, person_told=False)
-                    await asyncio.to_thread(self._records.keep_ledger, settled)
+                    await to_the_end(self._records.keep_ledger, settled)
 
     async def close(self) -> None:
         if self._task is not None:
@@ -134,7 +134,7 @@ class Summons:
             if self._told(ledger):
                 return False
             told = replace(ledger, person_told=True)
-            await asyncio.to_thread(self._records.keep_ledger, told)
+            await to_the_end(self._records.keep_ledger, told)
         return True
 
 

@@ -8,7 +8,6 @@ alive by the probe, and shown to be of the right organisation.  Stores no sessio
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from harvester.budgets import refuses_switch
 from harvester.clock import Clock
 from harvester.errors import HarvesterError, OrganizationMismatch, RateLimited, SiteDown
 from harvester.ledger import Ledger
+from harvester.locking import to_the_end
 from harvester.log import event
 from harvester.profile import Profile
 from harvester.records import Records
@@ -83,7 +83,7 @@ class Switching:
         ledger = ledger.with_switch(now)
         try:
             # Written down before it is done: what cannot be written is not done.
-            await asyncio.to_thread(self._records.keep_ledger, ledger)
+            await to_the_end(self._records.keep_ledger, ledger)
             jar = await self._switched(signed.cookies, self._profile.organization, mismatch)
             session = await self._staging.stage(
                 replace(signed, cookies=jar, organization=None),

@@ -9,7 +9,7 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from harvester.errors import HarvesterError, Usage
-from harvester.locking import locked
+from harvester.locking import locked, to_the_end
 from harvester.passkeys import Passkey
 from harvester.records import Records
 from harvester.sign_ins import LOCK_PATIENCE_S
@@ -43,7 +43,7 @@ class Wallet:
             held = await asyncio.to_thread(self._records.passkeys)
             gone = _named(name, held)
             kept = tuple(one for one in held if one is not gone)
-            await asyncio.to_thread(self._records.keep_fewer_passkeys, kept)
+            await to_the_end(self._records.keep_fewer_passkeys, kept)
         return replace(gone, private_key="", user_handle="")
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import threading
 
 import pytest
 
 from harvester import locking
 from harvester.errors import Busy
-from harvester.locking import locked
+from harvester.locking import locked, to_the_end
 
 
 class Held:
@@ -52,3 +54,37 @@ async def test_whoever_waited_in_vain_hears_what_may_hold_it() -> None:
         async with locked(Held(10**6), 0.01):
             pass
     assert "login --headed" in (told.value.hint or "")
+
+
+async def test_a_lock_is_held_until_a_write_that_was_begun_under_it_is_over() -> None:
+    lock, begun, may_end = Held(looks=0), threading.Event(), threading.Event()
+    landed: list[bool] = []
+
+    def slow_write(word: str) -> None:
+        begun.set()
+        may_end.wait(10)
+        landed.append(lock.released)
+
+    async def work() -> None:
+        async with locked(lock, 10.0):  # type: ignore[arg-type]
+            await to_the_end(slow_write, "x")
+
+    task = asyncio.create_task(work())
+    await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    task.cancel()  # whoever is impatient
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not lock.released and not task.done()
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert landed == [False] and lock.released
+
+
+async def test_what_a_write_gives_and_raises_is_given_and_raised() -> None:
+    assert await to_the_end(lambda a, b: a + b, 1, 2) == 3
+    with pytest.raises(ZeroDivisionError):
+        await to_the_end(lambda: 1 // 0)
