@@ -54,7 +54,7 @@ class Mutant:
         path.write_text(text.replace(self.old, self.new), "utf-8")
         return made
 
-    def noticed(self, directory: Path) -> bool:
+    def noticed(self, directory: Path, *, patience_s: float = PATIENCE_S) -> bool:
         """Whether some test fails, or hangs, with it."""
         self.made_in(directory)
         environ = {**os.environ, "PYTHONPATH": str(directory), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -68,7 +68,7 @@ class Mutant:
         command = [*python, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *self.tests]
         try:
             ended = subprocess.run(
-                command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S,
+                command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=patience_s,
                 check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
