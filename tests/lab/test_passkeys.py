@@ -75,7 +75,10 @@ def test_a_passkey_is_enough(kind: type[Relying], steps: list[str]) -> None:
     assert actions(outcome) == steps
     assert outcome.submits == [] and house.passwords == []
     assert not house.wrong
-    assert _opened(outcome.passkeys[-1]).sign_count == 2, "what was used is told"
+    (key,) = house.kind.keys.values()
+    # A slow machine goes on from the passkey's age in seconds, not from the count before.
+    assert len(key.counts) == 2 and key.counts[-1] > key.counts[0]
+    assert _opened(outcome.passkeys[-1]).sign_count == key.counts[-1], "what was used is told"
     assert passkey.private_key.encode() not in outcome.raw + outcome.stderr
 
 
