@@ -50,8 +50,12 @@ def harvester_middleware(credentials: Credentials | None = None) -> Middleware:
             response = await handler(request)
             if send.session is None:
                 return response
-            _keep_out_of_the_jar(send.session, response)
-            send = await advance_async(flow, [await _hop(request, response, send.session)])
+            try:
+                _keep_out_of_the_jar(send.session, response)
+                send = await advance_async(flow, [await _hop(request, response, send.session)])
+            except BaseException:
+                response.close()  # nobody else will
+                raise
             if send is not None:
                 response.release()
         return response

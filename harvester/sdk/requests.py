@@ -64,12 +64,16 @@ class _Visit:
 
     def on_answer(self, response: requests.Response, **kwargs: Any) -> requests.Response:
         """The hook: gives the answer itself, or that of the second sending."""
-        flow = answered(self._credentials, self._session, [self._hop(response)])
-        send = advance(flow)
-        while send is not None and send.session is not None:
-            self._session = send.session
-            response = self._again(response, send.session, kwargs)
-            send = advance(flow, [self._hop(response)])
+        try:
+            flow = answered(self._credentials, self._session, [self._hop(response)])
+            send = advance(flow)
+            while send is not None and send.session is not None:
+                self._session = send.session
+                response = self._again(response, send.session, kwargs)
+                send = advance(flow, [self._hop(response)])
+        except BaseException:
+            response.close()  # nobody else will
+            raise
         _keep_out_of_the_jar(self._session, response)
         _keep_at_home(self._session, response)
         return response
