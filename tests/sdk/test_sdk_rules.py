@@ -337,7 +337,7 @@ def test_an_answer_that_did_not_come_is_never_asked_for_again(
         raise ConnectionAbortedError
 
     tiny.routes["/lost"] = breaks_off
-    with pytest.raises(Exception) as raised:  # noqa: B017, PT011: each client has its own
+    with pytest.raises(Exception) as raised:
         client.ask(credentials, Call(f"{tiny.origin}/lost", "POST", json={}))
     assert not isinstance(raised.value, AssertionError)
     assert len(tiny.got("/lost")) == 1

@@ -80,7 +80,7 @@ class Blocking:
     ) -> list[Got]:  # fmt: skip
         with self._package.Client(
             auth=self._auth(credentials), follow_redirects=follow, cookies=cookies,
-            timeout=TIMEOUT_S, trust_env=False,
+            timeout=TIMEOUT_S, trust_env=False, verify=False,
         ) as client:  # fmt: skip
 
             def one(call: Call) -> Got:
@@ -107,7 +107,7 @@ class Awaited:
         async def whole() -> list[Got]:
             async with self._package.AsyncClient(
                 auth=self._auth(credentials), follow_redirects=follow, cookies=cookies,
-                timeout=TIMEOUT_S, trust_env=False,
+                timeout=TIMEOUT_S, trust_env=False, verify=False,
             ) as client:  # fmt: skip
 
                 async def one(call: Call) -> Got:
