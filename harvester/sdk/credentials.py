@@ -128,6 +128,7 @@ class Credentials:
     # the two flows: what is yielded is waited for, its result is sent back in
 
     def session_flow(self, min_valid_s: float = DEFAULT_MIN_VALID_S) -> Flow[Session]:
+        """``session`` without the waiting."""
         kept = self._kept
         if kept is not None and self._still_good(kept, min_valid_s):
             return kept.session
@@ -137,6 +138,7 @@ class Credentials:
         return (yield asked)
 
     def report_flow(self, session: Session) -> Flow[Session]:
+        """``report`` without the waiting."""
         if session.profile != self.profile:
             raise Usage(
                 f"this session is of profile {session.profile}, not of {self.profile}",

@@ -75,17 +75,18 @@ def answered(credentials: Credentials, session: Session, hops: Sequence[Hop]) ->
             if hop.origin != session.origin:
                 continue
             if not hop.sent:
-                again = hop if hop.method in SAFE or is_refusal(hop) else None
+                if hop.replayable and (hop.method in SAFE or is_refusal(hop)):
+                    again = hop
                 break
             if retried or not (is_refusal(hop) or looks_like_sign_in(hop)):
                 continue
             fresh = yield from _refreshed(credentials, session, hop)
             if fresh is not None:
+                _check_replayable(hop)
                 session, again, retried = fresh, hop, True
                 break
         if again is None:
             return
-        _check_replayable(again)
         hops = yield Send(again.request, session)
 
 

@@ -52,7 +52,7 @@ class ByHand:
         return (yield Future())
 
 
-def begun(origin: str | None = ORIGIN) -> tuple[Exchange, Send]:
+def begun(origin: str | None = ORIGIN) -> tuple[Exchange, Any]:
     """An exchange up to its first sending, with session ONE."""
     flow = exchange(ByHand(), "request", origin=origin)  # type: ignore[arg-type]
     assert isinstance(next(flow), Future)
@@ -104,6 +104,13 @@ def test_a_401_is_reported_and_sent_again_once() -> None:
     assert isinstance(flow.send([a_hop(401)]), Future)
     assert flow.send(replace(TWO, verdict="refreshed")).session.generation == 2  # type: ignore[union-attr]
     assert over(flow, [a_hop(401)])
+
+
+def test_a_sign_in_page_after_the_second_time_is_given_back() -> None:
+    flow, _ = begun()
+    assert isinstance(flow.send([a_hop(302, location="/login")]), Future)
+    assert isinstance(flow.send(TWO), Send)
+    assert over(flow, [a_hop(302, location="/login")])
 
 
 @pytest.mark.parametrize("verdict", ["alive", "unreachable"])
@@ -190,6 +197,61 @@ def test_a_post_that_a_client_sent_on_without_us_is_sent_again_after_a_401_only(
         assert flow.send(chain) == Send("second", ONE)
     else:
         assert over(flow, chain)
+
+
+def test_a_body_that_is_gone_is_not_sent_on_either_and_the_answer_stands() -> None:
+    flow, _ = begun()
+    second = a_hop(401, path="/b", sent=False, method="POST", replayable=False)
+    assert over(flow, [a_hop(307, location="/b", method="POST"), second])
+
+
+_ORIGINS = st.sampled_from([ORIGIN, "https://app.example:8443", "https://idp.example"])
+_HOPS = st.builds(
+    Hop,
+    request=st.just("request"),
+    method=st.sampled_from(["GET", "HEAD", "POST", "DELETE"]),
+    origin=_ORIGINS,
+    path=st.sampled_from(["/api", "/login"]),
+    status=st.sampled_from([200, 302, 307, 401, 403, 500]),
+    sent=st.booleans(),
+    location=st.sampled_from(["", "/b", "/login", "https://idp.example/"]),
+    page=st.sampled_from(["", "<title>Sign in</title>"]),
+    replayable=st.booleans(),
+)
+_REPORTED = st.sampled_from(
+    [ONE, TWO, replace(TWO, origin="https://b.example"), SignInForbidden("no"), NoDaemon("gone")]
+)
+
+
+@given(st.lists(st.lists(_HOPS, min_size=1, max_size=4), max_size=8), st.lists(_REPORTED))
+def test_whatever_a_client_tells_nothing_is_sent_away_from_home_or_once_too_often(
+    answers: list[list[Hop]], reported: list[Session | HarvesterError]
+) -> None:
+    flow, step = begun()
+    told: list[Hop] = []
+    refreshed = False
+    try:
+        while True:
+            if isinstance(step, Future):
+                assert not refreshed, "after the second sending nobody is asked again"
+                answer = reported.pop() if reported else ONE
+                failed = isinstance(answer, HarvesterError)
+                step = flow.throw(answer) if failed else flow.send(answer)
+                continue
+            if told:
+                again = next(hop for hop in told if hop.request == step.request)
+                assert again.origin == ORIGIN
+                assert again.replayable
+                assert again.status == 401 or again.method in ("GET", "HEAD")
+            refreshed = step.session is TWO
+            if not answers:
+                return
+            # The first answer is to what we sent; what follows it, the client sent by itself.
+            told = [replace(hop, request=f"later {at}") for at, hop in enumerate(answers.pop())]
+            told[0] = replace(told[0], request=step.request, origin=ORIGIN, sent=True)
+            step = flow.send(told)
+    except (StopIteration, NotReplayed, SignInForbidden, NoDaemon):
+        return
 
 
 # what looks like a sign-in
