@@ -20,7 +20,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from harvester.errors import Missing, NotNow, Usage
+from harvester.errors import HarvesterError, Missing, NotNow, Usage
 from harvester.profile import DEFAULT_PROFILE, PROFILE_NAME
 from harvester.sdk.session import Session
 from harvester.sdk.source import Source
@@ -222,6 +222,8 @@ class Credentials:
         try:
             told = work()
         except BaseException as error:  # whoever waits gets it; it ends here
+            if isinstance(error, HarvesterError) and error.hint:
+                error.add_note(f"What helps: {error.hint}")  # a traceback shows notes, not fields
             self._landed(key)
             flight.set_exception(error)
         else:

@@ -106,9 +106,10 @@ class Source:
 
         try:
             return from_object(wire.session_object(asyncio.run(whole()))), False
-        except SignInForbidden as refused:
+        except SignInForbidden:
             wanted: HarvesterError = SignInForbidden(
-                refused.message,
+                f"there is no live session of profile {self._profile}, and this program was not "
+                "told to sign in",
                 hint="start `harvester serve`, or run: harvester login; or let this program sign "
                 "in: Credentials(sign_in=True)",
             )

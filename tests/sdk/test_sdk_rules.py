@@ -186,7 +186,7 @@ def test_what_stops_a_refresh_is_raised_and_not_a_bare_401(
     daemon.one.fails = CredentialsRejected("refused", hint="mend the password")
     with pytest.raises(CredentialsRejected) as raised:
         client.ask(credentials, Call(f"{tiny.origin}/api"))
-    assert raised.value.hint == "mend the password"
+    assert raised.value.__notes__ == ["What helps: mend the password"], "a traceback shows it"
 
 
 # a refusal that does not say so
