@@ -41,12 +41,14 @@ ASK_STORE_EVERY_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """What was told last.  ``asked_at_s`` is monotonic; ``asked_for_s`` the validity asked for."""
+    """What was told last.  ``asked_at_s`` is monotonic; ``asked_for_s`` the validity asked for;
+    ``refused``: it was reported since, and not found alive."""
 
     session: Session
     asked_at_s: float
     asked_for_s: float
     by_daemon: bool
+    refused: bool = False
 
 
 class Credentials:
@@ -80,7 +82,7 @@ class Credentials:
         self.profile = profile
         self._source = Source(profile, origin=origin, socket=socket, sign_in=sign_in, wait_s=wait_s)
         self._kept: _Kept | None = None
-        self._refused = -1  # the highest generation that was reported and not found alive since
+        self._reports = 0
         self._start_anew()
         _LIVING.add(self)
 
@@ -133,7 +135,7 @@ class Credentials:
         if kept is not None and self._still_good(kept, min_valid_s):
             return kept.session
         # After a report nobody joins a question that was asked before it.
-        key = ("session", min_valid_s, self._refused)
+        key = ("session", min_valid_s, self._reports)
         asked, _ = self._join(key, lambda: self._ask(min_valid_s))
         return (yield asked)
 
@@ -146,10 +148,13 @@ class Credentials:
             )
         with self._lock:
             kept = self._kept
-            newer = kept is not None and kept.session.generation > session.generation
-            if kept is not None and newer and self._usable(kept):
-                return replace(kept.session, verdict="superseded")
-            self._refused = max(self._refused, session.generation)
+            if kept is not None:
+                newer = kept.session.generation > session.generation
+                if newer and self._still_good(kept, 0.0):
+                    return replace(kept.session, verdict="superseded")
+                if kept.session.headers == session.headers:
+                    self._kept = replace(kept, refused=True)
+            self._reports += 1
         key = ("report", session.generation)
         asked, ours = self._join(key, lambda: self._report(session.generation))
         told = yield asked
@@ -162,8 +167,9 @@ class Credentials:
     # in a thread of their own
 
     def _ask(self, min_valid_s: float) -> Session:
+        began_s = time.monotonic()
         kept = self._kept
-        last = kept if kept is not None and self._usable(kept) else None
+        last = kept if kept is not None and _is_usable(kept) else None
         try:
             # While the daemon restarts, its last word is better than an engine of our own.
             told, by_daemon = self._source.session(
@@ -173,32 +179,33 @@ class Credentials:
             if last is None:
                 raise
             return replace(last.session, stale=True, error=error)
-        self._keep(_Kept(told, time.monotonic(), min_valid_s, by_daemon))
+        self._keep(_Kept(told, began_s, min_valid_s, by_daemon))
         return told
 
     def _report(self, generation: int) -> Session:
+        began_s = time.monotonic()
         told, by_daemon = self._source.report(generation)
-        with self._lock:
-            if told.verdict == "alive" and told.generation == generation == self._refused:
-                self._refused = generation - 1
-        self._keep(_Kept(replace(told, verdict=None), time.monotonic(), 0.0, by_daemon))
+        kept = _Kept(replace(told, verdict=None), began_s, 0.0, by_daemon)
+        self._keep(replace(kept, refused=told.verdict == "unreachable"), judged=True)
         return told
 
-    def _keep(self, told: _Kept) -> None:
+    def _keep(self, told: _Kept, *, judged: bool = False) -> None:
+        """An answer that comes late does not take the place of one that was asked for later, and
+        what was refused stays so until it is ``judged``.  By generation nothing is compared: in a
+        new store they begin anew."""
         with self._lock:
             kept = self._kept
-            if kept is None or told.session.generation >= kept.session.generation:
+            if kept is not None and kept.refused and not judged:
+                told = replace(told, refused=kept.session.headers == told.session.headers)
+            if kept is None or kept.refused or told.asked_at_s >= kept.asked_at_s:
                 self._kept = told
 
-    def _still_good(self, kept: _Kept, min_valid_s: float) -> bool:
+    @staticmethod
+    def _still_good(kept: _Kept, min_valid_s: float) -> bool:
         every_s = ASK_DAEMON_EVERY_S if kept.by_daemon else ASK_STORE_EVERY_S
         enough = kept.session.lasts(min_valid_s, time.time()) or kept.asked_for_s >= min_valid_s
         young = time.monotonic() - kept.asked_at_s < every_s
-        return young and enough and self._usable(kept)
-
-    def _usable(self, kept: _Kept) -> bool:
-        """It was not refused, and is not over."""
-        return kept.session.generation > self._refused and kept.session.lasts(0.0, time.time())
+        return young and enough and _is_usable(kept)
 
     def _join(self, key: Hashable, work: Callable[[], Session]) -> tuple[Future[Session], bool]:
         """The one flight for ``key``, and whether it began with this call."""
@@ -240,6 +247,11 @@ class Credentials:
         who would have brought the answers."""
         self._lock = threading.Lock()
         self._up: dict[Hashable, Future[Session]] = {}
+
+
+def _is_usable(kept: _Kept) -> bool:
+    """It was not refused, and is not over."""
+    return not kept.refused and kept.session.lasts(0.0, time.time())
 
 
 _LIVING: weakref.WeakSet[Credentials] = weakref.WeakSet()
