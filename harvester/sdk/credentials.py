@@ -169,14 +169,13 @@ class Credentials:
     def _ask(self, min_valid_s: float) -> Session:
         began_s = time.monotonic()
         kept = self._kept
-        last = kept if kept is not None and _is_usable(kept) else None
+        # While a daemon restarts, its last word is better than an engine of our own.
+        only_daemon = kept is not None and kept.by_daemon and _is_usable(kept)
         try:
-            # While the daemon restarts, its last word is better than an engine of our own.
-            told, by_daemon = self._source.session(
-                min_valid_s, only_daemon=last is not None and last.by_daemon
-            )
+            told, by_daemon = self._source.session(min_valid_s, only_daemon=only_daemon)
         except (NotNow, Missing) as error:
-            if last is None:
+            last = self._kept
+            if last is None or not _is_usable(last):
                 raise
             return replace(last.session, stale=True, error=error)
         self._keep(_Kept(told, began_s, min_valid_s, by_daemon))
