@@ -91,7 +91,8 @@ class Credentials:
 
     @property
     def origin(self) -> str | None:
-        """The only origin that the session may be sent to; None while that is not known yet."""
+        """The only origin that the session may be sent to, as it was told last; None while that is
+        not known yet."""
         kept = self._kept
         return self._source.origin if kept is None else kept.session.origin
 

@@ -58,15 +58,23 @@ def is_refusal(hop: Hop) -> bool:
 def looks_like_sign_in(hop: Hop) -> bool:
     """The answer leads to a sign-in, or is one, as far as can be told from outside."""
     if hop.status in (301, 302, 303, 307, 308) and hop.location:
-        target = urljoin(f"{hop.origin}{hop.path}", hop.location)
-        path = urlsplit(target).path or "/"
-        if origin_of(target) != hop.origin:
+        origin, path = target_of(f"{hop.origin}{hop.path}", hop.location)
+        if origin != hop.origin:
             return True
         # Strangers are also sent to the front door; who stood there already was not.
         return bool(_WAY_IN.search(path)) or (path == "/" and hop.path != "/")
     if 200 <= hop.status < 300 and hop.page:
         return bool(_PASSWORD_BOX.search(hop.page) or _HEADED_SIGN_IN.search(hop.page))
     return False
+
+
+def target_of(url: str, location: str) -> tuple[str | None, str]:
+    """Origin and path of where a redirect from ``url`` leads; no origin where it is no URL."""
+    try:
+        target = urljoin(url, location)
+        return origin_of(target), urlsplit(target).path or "/"
+    except ValueError:  # a site may write anything there
+        return None, "/"
 
 
 def is_short_page(content_type: str, content_length: str) -> bool:

@@ -62,13 +62,14 @@ def exchange(credentials: Credentials, request: Any, *, origin: str | None) -> E
     yield from answered(credentials, session, hops)
 
 
-def answered(credentials: Credentials, session: Session, hops: Sequence[Hop]) -> Exchange:
+def answered(
+    credentials: Credentials, session: Session, hops: Sequence[Hop], *, retried: bool = False
+) -> Exchange:
     """What follows on the answer to a request that was sent with ``session``.
 
-    Sends a refused request once more, never twice; and what a client sent on inside the origin
-    without the session, with it.
+    Sends a refused request once more, never twice (``retried``: it was, on its way here); and what
+    a client sent on inside the origin without the session, with it.
     """
-    retried = False
     while True:
         again: Hop | None = None
         for hop in hops:

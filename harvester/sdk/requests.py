@@ -10,14 +10,13 @@ from __future__ import annotations
 import time
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from harvester import knoq
-from harvester.profile import origin_of
 from harvester.sdk.absent import absent
 from harvester.sdk.binding import carries, cookie_line, origin_at, origin_line
 from harvester.sdk.credentials import Credentials
-from harvester.sdk.doubt import Hop, is_short_page
+from harvester.sdk.doubt import Hop, is_short_page, target_of
 from harvester.sdk.exchange import advance, answered, exchange
 from harvester.sdk.session import Session
 
@@ -59,15 +58,18 @@ class _Visit:
     ) -> None:
         self._credentials = credentials
         self._session = session
+        self._retried = False
         self._body: Any = request.body
         self._begins = _position(self._body)
 
     def on_answer(self, response: requests.Response, **kwargs: Any) -> requests.Response:
         """The hook: gives the answer itself, or that of the second sending."""
         try:
-            flow = answered(self._credentials, self._session, [self._hop(response)])
+            hops = [self._hop(response)]
+            flow = answered(self._credentials, self._session, hops, retried=self._retried)
             send = advance(flow)
             while send is not None and send.session is not None:
+                self._retried |= send.session is not self._session
                 self._session = send.session
                 response = self._again(response, send.session, kwargs)
                 send = advance(flow, [self._hop(response)])
@@ -141,8 +143,8 @@ def _position(body: Any) -> int | None:
 def _keep_at_home(session: Session, response: requests.Response) -> None:
     """Before requests copies the headers for a redirect that leads elsewhere: ours stay here."""
     request = response.request
-    target = urljoin(request.url or "", response.headers.get("Location", ""))
-    if response.is_redirect and origin_of(target) != session.origin:
+    leads_to, _ = target_of(request.url or "", response.headers.get("Location", ""))
+    if response.is_redirect and leads_to != session.origin:
         ours = session.headers[knoq.ORIGIN_HEADER]
         if request.headers.get(knoq.ORIGIN_HEADER) == ours:
             del request.headers[knoq.ORIGIN_HEADER]

@@ -278,6 +278,11 @@ def test_an_ordinary_redirect_is_not(location: str) -> None:
     assert not looks_like_sign_in(a_hop(302, location=location))
 
 
+@given(st.text(max_size=12) | st.sampled_from(["http://[", "//[::1", "http://a:b/", "\\\\x"]))
+def test_whatever_a_site_writes_there_is_no_error_of_ours(location: str) -> None:
+    assert looks_like_sign_in(a_hop(302, location=location)) in (True, False)
+
+
 @pytest.mark.parametrize(
     ("page", "suspected"),
     [

@@ -158,6 +158,20 @@ def test_a_refused_request_is_sent_once_more_and_never_twice(
     assert daemon.one.reports == [1]
 
 
+def test_a_request_that_was_sent_twice_is_not_sent_again_where_it_is_led_on(
+    client: Client, tiny: TinySite, daemon: PlainDaemon, credentials: Credentials
+) -> None:
+    tiny.routes["/always"] = Say(401, b"no")
+    tiny.routes["/one"] = lambda came: to("/always") if "sid=v2" in came.cookies else Say(401)
+    credentials.session()
+    tiny.end()
+    (told,) = client.ask(credentials, Call(f"{tiny.origin}/one"), follow=True)
+    assert told.status == 401
+    assert [one.cookies for one in tiny.got("/always") if one.cookies] == [["sid=v2"]]
+    # To aiohttp's middleware each hop is a request of its own, and a 401 of its own.
+    assert daemon.one.reports == ([1, 2] if client.name == "aiohttp" else [1])
+
+
 def test_a_401_with_a_session_that_lives_is_given_back_as_it_is(
     client: Client, tiny: TinySite, daemon: PlainDaemon, credentials: Credentials
 ) -> None:
