@@ -334,14 +334,26 @@ async def test_the_loop_turns_while_a_hundred_tasks_wait_for_one_sign_in(
 
 
 async def test_who_is_cancelled_leaves_and_the_others_get_their_session(
-    daemon: PlainDaemon, credentials: Credentials
+    tiny: TinySite,
+    daemon: PlainDaemon,
+    credentials: Credentials,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    daemon.one.hold_s = 0.2
+    loop, under_way, left = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def begin() -> dict[str, str]:
+        loop.call_soon_threadsafe(under_way.set)
+        assert left.wait(10)
+        return TinySite.begin(tiny)
+
+    monkeypatch.setattr(tiny, "begin", begin)
     leaving, staying = (asyncio.create_task(credentials.asession()) for _ in range(2))
-    await asyncio.sleep(0.05)
+    await under_way.wait()
     leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    left.set()
     assert (await staying).generation == 1
-    assert leaving.cancelled()
     assert len(daemon.one.asked) == 1
 
 
