@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from harvester.assembly import House, nobody_watches, open_store
@@ -55,6 +56,20 @@ class OneShot:
                 down = SiteDown(f"{last.origin} did not answer; this is the last good session")
                 return Served(last, stale=True, error=down)
         return await keeper.get(min_valid_s=min_valid_s, wait_s=PATIENCE_S, may_sign_in=sign_in)
+
+    async def report(self, name: str, generation: int, *, sign_in: bool = True) -> Served:
+        """This generation got a 401: answered as the daemon answers it.  Where ``sign_in`` is
+        false nothing is refreshed, and a session that is dead is SignInForbidden."""
+        keeper = (await self._open(name)).keeper(name)
+        current = keeper.current
+        if sign_in or (current is not None and current.session.generation != generation):
+            return await keeper.report(generation=generation, wait_s=PATIENCE_S)
+        verdict = Verdict.DENIED if current is None else await keeper.prove(within_s=0.0)
+        if verdict is Verdict.DENIED or keeper.current is None:
+            return await keeper.get(may_sign_in=False)  # and says why there is none
+        if verdict is Verdict.ALIVE:
+            return replace(keeper.current, verdict="alive")
+        return replace(keeper.current, stale=True, verdict="unreachable")
 
     async def login(self, name: str) -> Served:
         """A new sign-in now.  Raises what stopped it, also while an older session still lives."""

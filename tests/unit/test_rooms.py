@@ -41,21 +41,24 @@ FLOORS = {
     ),
     "outlets": ("outlets",),
     "assembly": ("assembly", "daemon", "oneshot", "reload"),
-    "faces": ("client", "cli", "demo", "__main__"),
+    "faces": ("client", "cli", "demo", "sdk", "__main__"),
 }  # fmt: skip
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 
 # Each library has one door, so that there is one place where its habits are known.
 DOORS = {
-    "aiohttp": ("probe", "outlets", "daemon", "standin"),
+    "aiohttp": ("probe", "outlets", "daemon", "standin", "sdk.aiohttp"),
     "apscheduler": ("timer",),
     "click": ("cli",),
     "cryptography": ("vault.seal", "vault.keys"),
+    "httpx": ("sdk.httpx",),
+    "httpx2": ("sdk.httpx2",),
     "playwright": ("signin.browser",),
     "prometheus_client": ("metrics",),
     "pydantic": ("settings",),
     "pydantic_core": ("settings",),
     "pydantic_settings": ("settings",),
+    "requests": ("sdk.requests",),
     "rich": ("cli",),
 }
 
@@ -195,7 +198,7 @@ def _reaches(start: str, *, late: bool) -> set[str]:
 
 
 def test_the_fast_command_needs_nothing_but_the_standard_library() -> None:
-    for start in ("__main__", "client"):
+    for start in ("__main__", "client", "sdk"):
         for name in _reaches(start, late=False):
             tops = {target.split(".")[0] for target, _ in _imports(name, late=False)}
             assert tops <= {"harvester", *sys.stdlib_module_names}, f"{start} → {name}: {tops}"
