@@ -1,6 +1,7 @@
 """What the site itself says of the session at hand.  Two witnesses make a refusal.
 
-A word about cookies that were rolled away meanwhile is no word about the ones at hand.
+A word about cookies that were rolled away, or a session that was replaced, meanwhile is no word
+about the ones at hand.
 """
 
 from __future__ import annotations
@@ -62,15 +63,17 @@ class Witness:
             if session is None:
                 return Verdict.DENIED
             verdict = await self._probe(session)
-            if verdict is not Verdict.DENIED or not self._rolled_away(session):
+            if verdict is not Verdict.DENIED or not self._outdated(session):
                 return verdict
         return Verdict.UNREACHABLE
 
-    def _rolled_away(self, session: Session) -> bool:
-        """What was asked about is the session at hand, and its cookies are others by now."""
+    def _outdated(self, asked: Session) -> bool:
+        """What was asked about is not at hand any more: its cookies were rolled away, or there is
+        another session by now."""
         held = self._held.session
-        same = held is not None and held.generation == session.generation
-        return same and held is not None and held.cookies != session.cookies
+        if held is None:
+            return False
+        return (held.generation, held.cookies) != (asked.generation, asked.cookies)
 
     async def _probe(self, session: Session) -> Verdict:
         if self.rest_s > 0:
@@ -112,12 +115,13 @@ class Witness:
 
     async def _look(self) -> Verdict:
         verdict = await self.probe()
-        if verdict is Verdict.DENIED:
-            session = self._held.session
+        while verdict is Verdict.DENIED and (session := self._held.session) is not None:
             await asyncio.sleep(SECOND_OPINION_S)
             verdict = await self.probe()
-            if verdict is Verdict.DENIED and session is not None:
+            # One no about this session and one about another are no two about either.
+            if verdict is Verdict.DENIED and self._is_at_hand(session):
                 self.refuse("two probes of ours", session)
+                break
         return verdict
 
     async def prove(self, *, within_s: float) -> Verdict:
@@ -136,15 +140,18 @@ class Witness:
         if after is not None:
             await self._held.proved(before, after)
             return False
-        if self._rolled_away(before):
+        if self._outdated(before):
             return False
         self.refuse("two touches of ours", before)
         return True
 
     def refuse(self, witnesses: str, session: Session) -> None:
         """``session`` is not served any more, if it still is the one at hand."""
-        held = self._held.session
-        if held is not None and held.generation == session.generation and not self._held.refused:
+        if self._is_at_hand(session) and not self._held.refused:
             self._held.refuse()
             self.refused_at = self._clock.wall_s()
             self._note("session.refused", f"the site said no to {witnesses}", next="a new session")
+
+    def _is_at_hand(self, session: Session) -> bool:
+        held = self._held.session
+        return held is not None and held.generation == session.generation

@@ -28,8 +28,8 @@ def mutants() -> Iterator[Mutant]:
     yield _off(
         "a refusal needs two witnesses",
         "witness.py",
-        "            if verdict is Verdict.DENIED and session is not None:\n",
-        "            if session is not None:\n",
+        "            if verdict is Verdict.DENIED and self._is_at_hand(session):\n",
+        "            if self._is_at_hand(session):\n",
     )
     yield _off(
         "an attempt is written down before it is made",
@@ -264,9 +264,23 @@ def mutants() -> Iterator[Mutant]:
     yield _off(
         "a no about a value that was rolled away is none",
         "witness.py",
-        "        return same and held is not None and held.cookies != session.cookies",
-        "        return False",
+        "return (held.generation, held.cookies) != (asked.generation, asked.cookies)",
+        "return False",
         "tests/unit/test_witnesses.py",
+    )
+    yield _off(
+        "a no about the session before is none about the next",
+        "witness.py",
+        "return (held.generation, held.cookies) != (asked.generation, asked.cookies)",
+        "return held.generation == asked.generation and held.cookies != asked.cookies",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "one no about each of two sessions is none",
+        "witness.py",
+        "if verdict is Verdict.DENIED and self._is_at_hand(session):",
+        "if verdict is Verdict.DENIED:",
+        "tests/unit/test_crossings.py",
     )
     yield _off(
         "callers in doubt are no storm",
