@@ -55,6 +55,11 @@ class Flight:
     def forgive(self) -> None:
         self._error, self._failures, self.failing_since = None, 0, None
 
+    def shift(self, by_s: float) -> None:
+        """Our clock was set forward by ``by_s``."""
+        if self.failing_since is not None:
+            self.failing_since += by_s
+
     async def join(self, why: Why, wait_s: float | None = None, *, anew: bool = False) -> Session:
         """Wait for the climb that is under way, or for a new one.  Raises its error, or
         TimeoutError after ``wait_s``.  ``anew``: an error of before is no answer.

@@ -155,3 +155,10 @@ class Witness:
     def _is_at_hand(self, session: Session) -> bool:
         held = self._held.session
         return held is not None and held.generation == session.generation
+
+    def shift(self, by_s: float) -> None:
+        """Our clock was set forward by ``by_s``."""
+        if self.silent_since is not None:
+            self.silent_since += by_s
+        if self.refused_at is not None:
+            self.refused_at += by_s
