@@ -126,10 +126,12 @@ class Flight:
             await asyncio.sleep(0)
 
     async def cancel(self) -> None:
-        """End the climb, and with it the sign-in process."""
-        if self._task is not None:
-            self._task.cancel()
-            await self.landed()
+        """End the climb, and with it the sign-in process; and those whose turn comes by that."""
+        while (task := self._task) is not None:
+            task.cancel()
+            await asyncio.wait({task})
+            # As in ``landed``.
+            await asyncio.sleep(0)
 
     async def _result_of(self, crowd: Crowd[Session], wait_s: float | None = None) -> Session:
         await crowd.over(wait_s)

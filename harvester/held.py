@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from harvester import lifetime, whose
 from harvester.clock import STEP_S
-from harvester.errors import HarvesterError, KeyWrong, StoreError, WrongSetting
+from harvester.errors import Busy, HarvesterError, KeyWrong, StoreError, WrongSetting
 from harvester.ladder import Why
 from harvester.lifetime import Freshness
 from harvester.lives import Learned, Life, learned
@@ -65,6 +65,13 @@ class Held:
     def usable(self) -> Session | None:
         """What may be served: the session, unless the site refused it."""
         return None if self.refused else self.session
+
+    def still(self) -> Session:
+        """The session, for whoever held it and waited.  Raises Busy where a person signed out
+        meanwhile: who asked before he did is not signed in again behind him."""
+        if self.session is None:
+            raise Busy("a person signed out meanwhile", hint="ask for a session anew")
+        return self.session
 
     def need(self, otherwise: Why) -> Why:
         """Why to climb: there is no session, it was refused, or what the caller says."""

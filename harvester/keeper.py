@@ -21,7 +21,6 @@ from harvester.by_hand import ByHand
 from harvester.climb import Climber
 from harvester.condition import Condition
 from harvester.errors import (
-    Busy,
     HarvesterError,
     IdentityMismatch,
     OrganizationMismatch,
@@ -35,7 +34,7 @@ from harvester.lives import Life
 from harvester.opening import Opening
 from harvester.profile import Profile
 from harvester.records import Records
-from harvester.reports import Reports
+from harvester.reports import Judged, Reports
 from harvester.session import Cookie, Served, Session
 from harvester.session import Verdict as Answered
 from harvester.staging import Staging
@@ -110,6 +109,8 @@ class Keeper:
         self._condition.signed_out = before._condition.signed_out
         self._condition.last_event = before._condition.last_event
         await self._held.inherit(before._held)
+        if self._held.session is not None and isinstance(self._condition.broken, StoreFull):
+            self._condition.mended()  # a disk that does not read just now takes no session away
 
     @property
     def busy(self) -> bool:
@@ -137,10 +138,12 @@ class Keeper:
         if session is not None and self._held.good_enough(session, min_valid_s):
             return self._held.served(session, min_valid_s)
         if self._held.doubt:
+            began_s = self._clock.running_s()
             served = await self._timekeeping.after_asking(min_valid_s, wait_s)
             if served is not None:
                 return served
-            session = self._held.usable()
+            self._held.still()
+            session, wait_s = self._held.usable(), self._left_s(wait_s, began_s)
         if not may_sign_in and not self._flight.up:
             if session is not None and not self._held.over(session):
                 return self._held.served(session, min_valid_s)
@@ -156,9 +159,10 @@ class Keeper:
         """A caller says that ``generation`` was refused (401)."""
         await self._opening.raise_if_broken()
         self._timekeeping.mind()
+        if generation > self._highest:
+            await self.follow_store()  # another process may have made it since we looked
         session = self._held.session
-        highest = max(self._held.highest, self._condition.ledger.generation)
-        if generation > highest:
+        if generation > self._highest:
             raise Usage(
                 f"generation {generation} was never handed out",
                 hint="report the generation of the session that was refused",
@@ -175,22 +179,22 @@ class Keeper:
             try:
                 judged = await self._reports.judge(generation, wait_s)
             except TimeoutError:
-                return Served(session, stale=True, verdict="unreachable")
-            if self._held.session is None:
-                raise Busy("a person signed out meanwhile", hint="ask for a session anew")
-            session = self._held.session
-            if session.generation > generation and not self._held.refused:
-                return Served(session, verdict="superseded")
-            if judged.verdict is Verdict.UNREACHABLE:
-                return Served(session, stale=True, verdict="unreachable")
-            if judged.verdict is Verdict.ALIVE:
-                self._held.highest = max(self._held.highest, self._condition.ledger.generation)
-                await self._held.renumber_if_rolled()
-                age_s = judged.age_s if judged.age_s > 0 else None
-                session = self._held.session or session
-                return Served(session, verdict="alive", probed_s_ago=age_s)
-            self._witness.refuse("a report and our own probe", session)
-            wait_s = max(0.0, wait_s - (self._clock.running_s() - began_s))
+                judged = Judged(Verdict.UNREACHABLE)
+            session = self._held.still()
+            # By others, while we asked: then no answer of ours is any good.
+            if not self._held.refused:
+                if session.generation > generation:
+                    return Served(session, verdict="superseded")
+                if judged.verdict is Verdict.UNREACHABLE:
+                    return Served(session, stale=True, verdict="unreachable")
+                if judged.verdict is Verdict.ALIVE:
+                    self._held.highest = self._highest
+                    await self._held.renumber_if_rolled()
+                    age_s = judged.age_s if judged.age_s > 0 else None
+                    session = self._held.still()
+                    return Served(session, verdict="alive", probed_s_ago=age_s)
+                self._witness.refuse("a report and our own probe", session)
+            wait_s = self._left_s(wait_s, began_s)
         return await self._fly("denied", wait_s, verdict="refreshed")
 
     async def refresh(
@@ -267,6 +271,14 @@ class Keeper:
         await self._flight.cancel()
         await self._summons.close()
         await self._held.close()
+
+    @property
+    def _highest(self) -> int:
+        """The highest generation that anybody is known to have been given."""
+        return max(self._held.highest, self._condition.ledger.generation)
+
+    def _left_s(self, wait_s: float, began_s: float) -> float:
+        return max(0.0, wait_s - (self._clock.running_s() - began_s))
 
     # what status shows
 

@@ -305,6 +305,27 @@ def mutants() -> Iterator[Mutant]:
         "tests/unit/test_witnesses.py",
     )
     yield _off(
+        "who waits for his turn is called off with the rest",
+        "flight.py",
+        "while (task := self._task) is not None:\n            task.cancel()\n",
+        "if self._task:\n            self._task.cancel()\n        while (task := self._task):\n",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "who was in doubt at a sign-out is not signed in behind it",
+        "keeper.py",
+        "            self._held.still()\n            session, wait_s",
+        "            session, wait_s",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "what was refused meanwhile is no answer to a report",
+        "keeper.py",
+        "            if not self._held.refused:\n                if session.generation",
+        "            if True:\n                if session.generation",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
         "a silent site is asked again",
         "upkeep.py",
         "if self._witness.silent_since is not None:",

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine import Engine, FakeClock, World
-from harvester.session import Cookie
+from harvester.errors import Busy, ProviderDown, StoreFull, TimedOut, Usage
+from harvester.session import Cookie, Served
 from harvester.verdict import Answer
 from simulated import simulate
 
@@ -73,6 +74,150 @@ def test_one_no_about_each_of_two_sessions_is_no_refusal(world: World, tmp_path:
         answers_once(world, Answer(401), after_s=0)
         await looking
         assert world.sign_ins == [] and keeper.ready
+        await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+# a sign-out
+
+
+def test_who_is_in_doubt_when_a_person_signs_out_is_not_signed_in_again(tmp_path: Path) -> None:
+    world = World(FakeClock(), life_s=3600.0)
+
+    async def story() -> None:
+        keeper = (await begun(tmp_path, world)).keeper
+        world.sign_ins.clear()
+        world.clock.suspend(7200)
+        answers_once(world, None, after_s=5)
+        asked = asyncio.create_task(keeper.get())
+        await asyncio.sleep(0.1)
+        await keeper.logout()
+        with pytest.raises(Busy):
+            await asked
+        assert world.sign_ins == [] and keeper.standing().state == "signed_out"
+        await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+@pytest.mark.parametrize("way", ["logout", "close"])
+def test_who_waits_for_his_turn_gets_none_when_all_is_called_off(
+    world: World, tmp_path: Path, way: str
+) -> None:
+    async def story() -> None:
+        keeper = (await begun(tmp_path, world)).keeper
+        world.sign_ins.clear()
+        world.gate = asyncio.Event()  # a browser that would be at work for ever
+        asks = [
+            asyncio.create_task(keeper.refresh(hard=True)),
+            asyncio.create_task(keeper.refresh(headed=True)),
+            asyncio.create_task(keeper.take_in(world.issue(), wait_s=600)),
+        ]
+        await asyncio.sleep(1)
+        async with asyncio.timeout(5):
+            await getattr(keeper, way)()
+        for told in await asyncio.gather(*asks, return_exceptions=True):
+            assert isinstance(told, Busy) or (isinstance(told, Served) and told.stale)
+        assert world.sign_ins == ["silent"]
+        assert keeper.standing().state != "refreshing"
+        await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_who_loses_patience_after_a_sign_out_is_given_no_session(
+    world: World, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        keeper = (await begun(tmp_path, world)).keeper
+        answers_once(world, Answer(trouble="time-out"), after_s=20)
+        asked = asyncio.create_task(keeper.report(generation=1, wait_s=10))
+        await asyncio.sleep(0.1)
+        await keeper.logout()
+        with pytest.raises(Busy):
+            await asked
+        await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+# another process
+
+
+@pytest.mark.parametrize("wait_s", [2.0, 60.0])
+def test_what_was_refused_while_a_report_was_looked_into_is_not_its_answer(
+    world: World, tmp_path: Path, wait_s: float
+) -> None:
+    async def story() -> None:
+        ours, theirs = await begun(tmp_path, world), await begun(tmp_path, world)
+        world.revoke()
+        world.stops_with = ProviderDown("it is down")
+        answers_once(world, Answer(trouble="time-out"), after_s=5)
+        asked = asyncio.create_task(ours.keeper.report(generation=1, wait_s=wait_s))
+        await asyncio.sleep(0.1)
+        with pytest.raises(ProviderDown):
+            await theirs.keeper.report(generation=1)
+        await ours.keeper.follow_store()
+        with pytest.raises((ProviderDown, TimedOut)):
+            await asked
+        await ours.keeper.close()
+        await theirs.keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_a_generation_that_another_process_gave_out_is_no_mistake(
+    world: World, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        ours, theirs = await begun(tmp_path, world), await begun(tmp_path, world)
+        await theirs.keeper.refresh(hard=True)
+        told = await ours.keeper.report(generation=2)
+        assert (told.verdict, told.session.generation) == ("alive", 2)
+        with pytest.raises(Usage):
+            await ours.keeper.report(generation=3)
+        await ours.keeper.close()
+        await theirs.keeper.close()
+
+    simulate(story(), world.clock)
+
+
+# other settings, clocks, patience
+
+
+def test_other_settings_while_the_disk_does_not_read_take_no_session_away(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def sick(*_: object) -> None:
+        raise StoreFull("the disk does not read")
+
+    async def story() -> None:
+        before, after = await begun(tmp_path, world), Engine(tmp_path / "store", world)
+        with monkeypatch.context() as patched:
+            patched.setattr(after.store, "read", sick)
+            await after.keeper.take_over(before.keeper)
+            assert (await after.keeper.get()).session.generation == 1
+            assert after.keeper.ready
+        await before.keeper.close()
+        await after.keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_a_caller_in_doubt_waits_no_longer_than_he_said(tmp_path: Path) -> None:
+    world = World(FakeClock(), life_s=3600.0)
+
+    async def story() -> None:
+        keeper = (await begun(tmp_path, world)).keeper
+        world.clock.suspend(7200)
+        world.revoke()
+        world.gate = asyncio.Event()
+        answers_once(world, None, after_s=8)
+        began_s = asyncio.get_running_loop().time()
+        with pytest.raises(TimedOut):
+            await keeper.get(wait_s=10)
+        assert asyncio.get_running_loop().time() - began_s < 11
         await keeper.close()
 
     simulate(story(), world.clock)
