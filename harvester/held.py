@@ -285,8 +285,9 @@ class Held:
         if self._rolled:
             await self.store()
 
-    async def read(self) -> bool:
-        """Take up what the store has, if it is newer.  True if it was.
+    async def read(self, *, refused: int = 0) -> bool:
+        """Take up what the store has, if it is newer, and was not ``refused`` as all up to that
+        generation were.  True if it was taken.
 
         Raises StoreError, KeyWrong, or a mismatch (see ``whose.check``): a session never moves to
         another origin, organisation or user because a setting was changed.
@@ -299,7 +300,8 @@ class Held:
         if session is None:
             return False
         whose.check(self._profile, session)
-        if self.session is not None and session.generation <= self.session.generation:
+        known = refused if self.session is None else max(refused, self.session.generation)
+        if session.generation <= known:
             return False
         await self.take(session, durable=True)
         if not sure:

@@ -108,7 +108,8 @@ class Records:
         self._store.write(self._profile, "session", text, session.generation)
 
     def keep_session_if_newest(self, session: Session) -> bool:
-        """Store it unless another process works on the profile or has stored a later one."""
+        """Store it unless another process works on the profile, has stored a later one or has
+        signed out: what a person deleted does not come back."""
         lock = self.lock()
         if not lock.acquire_nonblocking():
             return False
@@ -117,6 +118,8 @@ class Records:
                 stored = self.session()
             except StoreCorrupt:
                 stored = None  # it was set aside; what is at hand takes its place
+            if stored is None and self.ledger().signed_out:
+                return False
             if stored is not None and stored.generation > session.generation:
                 return False
             self.keep_session(session)

@@ -167,7 +167,7 @@ class Upkeep:
                 await self._held.store()
             return
         try:
-            if await self._held.read():
+            if await self._held.read(refused=condition.ledger.refused):
                 condition.mended()
                 condition.note("session.read", "another process stored it")
         except (StoreError, WrongSetting) as error:

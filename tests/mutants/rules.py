@@ -326,6 +326,34 @@ def mutants() -> Iterator[Mutant]:
         "tests/unit/test_crossings.py",
     )
     yield _off(
+        "who waits for a lock is not signed in behind a sign-out there",
+        "climb.py",
+        "if waited_s > 0 and current is not None and ledger.signed_out:",
+        "if False:",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "what was signed out is not stored again",
+        "records.py",
+        "if stored is None and self.ledger().signed_out:",
+        "if False:",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "a climb takes up no session that was refused",
+        "climb.py",
+        "known = ledger.refused if current is None else max(ledger.refused, current.generation)",
+        "known = 0 if current is None else current.generation",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "a tick takes up no session that was refused",
+        "held.py",
+        "known = refused if self.session is None else max(refused, self.session.generation)",
+        "known = 0 if self.session is None else self.session.generation",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
         "a silent site is asked again",
         "upkeep.py",
         "if self._witness.silent_since is not None:",

@@ -183,6 +183,91 @@ def test_a_generation_that_another_process_gave_out_is_no_mistake(
     simulate(story(), world.clock)
 
 
+@pytest.mark.parametrize("way", ["report", "follow"])
+def test_what_another_process_made_and_the_site_refused_is_not_taken_up(
+    world: World, tmp_path: Path, way: str
+) -> None:
+    async def story() -> None:
+        ours, theirs = await begun(tmp_path, world), await begun(tmp_path, world)
+        await theirs.keeper.refresh(hard=True)
+        world.revoke()
+        world.stops_with = ProviderDown("it is down")
+        with pytest.raises(ProviderDown):
+            await theirs.keeper.report(generation=2)
+        if way == "report":
+            with pytest.raises(ProviderDown):
+                await ours.keeper.report(generation=1)
+        await ours.keeper.follow_store()
+        assert [one.session.generation for one in ours.published if one is not None] == [1]
+        await ours.keeper.close()
+        await theirs.keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_a_process_without_a_session_takes_up_none_that_was_refused(
+    world: World, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        ours = Engine(tmp_path / "store", world)
+        await ours.keeper.start()
+        theirs = await begun(tmp_path, world)
+        world.revoke()
+        world.stops_with = ProviderDown("it is down")
+        with pytest.raises(ProviderDown):
+            await theirs.keeper.report(generation=1)
+        await ours.keeper.follow_store()
+        assert ours.keeper.current is None and ours.published == []
+        await ours.keeper.close()
+        await theirs.keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_who_waits_while_another_process_signs_out_is_not_signed_in_behind_it(
+    world: World, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        ours, theirs = await begun(tmp_path, world), await begun(tmp_path, world)
+        world.sign_ins.clear()
+        real = world.post
+
+        async def slow(path: str, cookies: tuple[Cookie, ...], body: bytes) -> Answer:
+            await asyncio.sleep(3)
+            return await real(path, cookies, body)
+
+        world.post = slow  # type: ignore[method-assign]
+        out = asyncio.create_task(theirs.keeper.logout())
+        await asyncio.sleep(0.1)
+        asked = asyncio.create_task(ours.keeper.refresh(hard=True))
+        await out
+        assert isinstance((await asked).error, Busy)
+        await ours.keeper.check()
+        assert world.sign_ins == [] and ours.keeper.standing().state == "signed_out"
+        await ours.keeper.close()
+        await theirs.keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_a_proof_does_not_bring_back_what_another_process_signed_out(
+    world: World, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        ours, theirs = await begun(tmp_path, world), await begun(tmp_path, world)
+        await asyncio.sleep(100)
+        await theirs.keeper.logout()
+        world.live.add(ours.published[-1].session.cookies[0].value)  # the site did not care
+        await ours.keeper.prove(within_s=0)
+        assert ours.records.session() is None
+        await ours.keeper.check()
+        assert ours.keeper.standing().state == "signed_out"
+        await ours.keeper.close()
+        await theirs.keeper.close()
+
+    simulate(story(), world.clock)
+
+
 # other settings, clocks, patience
 
 
