@@ -47,6 +47,7 @@ class Held:
         self._publish = publish
         self._stamp: object | None = None
         self._rolled = False
+        self._numbering = asyncio.Lock()
         self._stored_at = -STORE_PROOF_EVERY_S
         self._lives: tuple[Life, ...] = ()
         self.session: Session | None = None
@@ -245,10 +246,18 @@ class Held:
 
     async def renumber_if_rolled(self) -> None:
         """A client was refused with a session that is alive: the site rolled the value away from
-        under it.  What was rolled becomes a generation of its own, so that the client is told."""
-        if self._rolled and self.session is not None:
+        under it.  What was rolled becomes a generation of its own, so that the client is told;
+        not while somebody makes the next one, which would have the same number."""
+        async with self._numbering:  # all who come at once are told one and the same
+            before = self.session
+            if before is None or not self._rolled:
+                return
+            generation = max(before.generation, self.highest) + 1
+            if not await self._counted(generation):
+                return
+            if self.session is None or self.session.generation != before.generation:
+                return
             self._rolled = False
-            generation = max(self.session.generation, self.highest) + 1
             self.session = replace(self.session, generation=generation)
             self.highest = generation
             event(
@@ -258,7 +267,15 @@ class Held:
                 why="a client was refused with a value that the site had rolled away",
             )
             await self.store()
-            await self._publish(Served(self.session))
+            if self.session is not None:
+                await self._publish(Served(self.session))
+
+    async def _counted(self, generation: int) -> bool:
+        """Whether ``generation`` is ours to give, and nobody else's from now on."""
+        try:
+            return await asyncio.to_thread(self._records.count, generation)
+        except (StoreError, KeyWrong):
+            return True  # it counts in memory, and the disk's trouble is told when it is stored
 
     async def store(self) -> None:
         """Store it again, unless another process has a later one or is making it; a store that

@@ -7,6 +7,7 @@ touch the disk and may take milliseconds: the engine makes them in a thread.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Protocol
 
 from harvester import passkeys
@@ -154,6 +155,21 @@ class Records:
         """The same for what is true already; where StoreError is raised it counts all the same,
         in this process, and the store is owed it (``pay``)."""
         self._ledger.note(ledger)
+
+    def count(self, generation: int) -> bool:
+        """Write down that ``generation`` is given out.  False where another process gave it, or
+        is at work and may.  Where StoreError is raised it counts all the same, as above."""
+        lock = self.lock()
+        if not lock.acquire_nonblocking():
+            return False
+        try:
+            ledger = self.ledger()
+            if ledger.generation >= generation:
+                return False
+            self.note_ledger(replace(ledger, generation=generation))
+            return True
+        finally:
+            lock.release()
 
     def keep_unlocked_ledger(self, ledger: Ledger) -> None:
         """A person cleared it: one that could not be read is set aside, not overwritten."""

@@ -79,6 +79,67 @@ def test_one_no_about_each_of_two_sessions_is_no_refusal(world: World, tmp_path:
     simulate(story(), world.clock)
 
 
+# rolled values
+
+
+async def rolled(root: Path, world: World) -> Engine:
+    """A process whose clients have a value that the site rolled away."""
+    engine = await begun(root, world)
+    world.rolls = Cookie("sid", f"rolled-{'x' * 20}", "knoq.one", http_only=True)
+    await engine.keeper.prove(within_s=0)
+    world.live, world.rolls = {world.rolls.value}, None
+    return engine
+
+
+@pytest.mark.parametrize("who", ["we", "they"])
+def test_no_two_sessions_have_one_number_though_one_is_made_while_another_is_told(
+    world: World, tmp_path: Path, who: str
+) -> None:
+    async def story() -> None:
+        ours = await rolled(tmp_path, world)
+        theirs = await begun(tmp_path, world) if who == "they" else ours
+        world.gate = asyncio.Event()
+        world.began.clear()
+        making = asyncio.create_task(theirs.keeper.refresh(hard=True))
+        await world.began.wait()
+        told = await ours.keeper.report(generation=1)
+        assert told.verdict == "alive"
+        assert told.session.cookies[0].value.startswith("rolled-")
+        world.gate.set()
+        made = await making
+        assert told.session.generation < made.session.generation
+        await ours.keeper.follow_store()
+        current = ours.keeper.current
+        assert current is not None and current.session.cookies == made.session.cookies
+        assert (await ours.keeper.report(generation=1)).verdict == "superseded"
+        await ours.keeper.close()
+        await theirs.keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_all_who_were_refused_with_a_rolled_value_are_told_one_number(
+    world: World, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        keeper = (await rolled(tmp_path, world)).keeper
+        told = await asyncio.gather(*(keeper.report(generation=1) for _ in range(50)))
+        assert {one.session.generation for one in told} == {2}
+        await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_a_number_that_was_told_is_written_down(world: World, tmp_path: Path) -> None:
+    async def story() -> None:
+        engine = await rolled(tmp_path, world)
+        assert (await engine.keeper.report(generation=1)).session.generation == 2
+        assert engine.records.ledger().generation == 2
+        await engine.keeper.close()
+
+    simulate(story(), world.clock)
+
+
 # a sign-out
 
 
