@@ -77,7 +77,7 @@ class Flight:
             wait_s = None if wait_s is None else max(0.0, wait_s - (loop.time() - began_s))
         if self._task is None or self._crowd is None:
             if self._error is not None and not anew and self._is_new():
-                raise _again(self._error)
+                raise self._told_again(self._error)
             self._why = why
             self._crowd = self._take_off(self._run(why))
         return await self._result_of(self._crowd, wait_s)
@@ -185,6 +185,14 @@ class Flight:
         if isinstance(self._error, NotNow) and self._error.retry_after_s is not None:
             window_s = max(window_s, min(self._error.retry_after_s, RETRY_AFTER_MOST_S))
         return bool(self._clock.awake_s() - self._failed_at < window_s)
+
+    def _told_again(self, error: HarvesterError) -> HarvesterError:
+        """The same, with what is left of the time that it names."""
+        again = _again(error)
+        if again.retry_after_s is not None:
+            left_s = again.retry_after_s - (self._clock.awake_s() - self._failed_at)
+            again.retry_after_s = min(again.retry_after_s, max(REPEAT_ERROR_S, left_s))
+        return again
 
     def _landed(self, task: asyncio.Task[Session]) -> None:
         self._task = self._why = None

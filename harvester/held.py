@@ -185,8 +185,11 @@ class Held:
 
     async def take(self, session: Session, *, durable: bool) -> None:
         """A new session, proved and stored by the climb, or found in the store."""
-        if self.session is None or session.generation != self.session.generation:
+        held = self.session
+        if held is None or session.generation != held.generation:
             self._rolled = False
+        elif not self.refused and held.proved_at > session.proved_at:
+            session = held  # the site rolled it on while the climb wrote down what it had
         self.session, self.refused, self.doubt = session, False, ""
         self._foresee()
         session = self.session

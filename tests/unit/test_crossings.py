@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import Engine, FakeClock, World
+from engine import START_S, Engine, FakeClock, World
 from harvester.errors import Busy, ProviderDown, StoreFull, TimedOut, Usage
 from harvester.session import Cookie, Served
-from harvester.verdict import Answer
+from harvester.verdict import Answer, Verdict
 from simulated import simulate
 
 
@@ -136,6 +136,39 @@ def test_a_number_that_was_told_is_written_down(world: World, tmp_path: Path) ->
         assert (await engine.keeper.report(generation=1)).session.generation == 2
         assert engine.records.ledger().generation == 2
         await engine.keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_a_climb_that_ends_with_the_same_session_brings_back_no_value_of_before(
+    tmp_path: Path,
+) -> None:
+    world = World(FakeClock(), life_s=3600.0)
+
+    async def rolls(*asked: object) -> Answer:
+        """Each request of a live session gives it another value, and the one before is dead."""
+        cookies = asked[-1]
+        assert isinstance(cookies, tuple)
+        if not {one.value for one in cookies} & world.live:
+            return Answer(401)
+        world.live = {f"rolled-{world.issued}-{'x' * 20}"}
+        world.issued += 1
+        new = Cookie("sid", *world.live, "knoq.one", expires_at=START_S + 3600)
+        return Answer(200, body="[]", set_cookies=(new,))
+
+    async def story() -> None:
+        keeper = (await begun(tmp_path, world)).keeper
+        world.probe = world.get = rolls  # type: ignore[method-assign]
+        world.remembers, world.gate = False, asyncio.Event()
+        world.began.clear()
+        asked = asyncio.create_task(keeper.refresh())  # a touch, and then a browser for a while
+        await world.began.wait()
+        await asyncio.sleep(2)
+        await keeper.prove(within_s=0)
+        world.gate.set()
+        assert {one.value for one in (await asked).session.cookies} & world.live
+        assert await keeper.prove(within_s=0) is Verdict.ALIVE
+        await keeper.close()
 
     simulate(story(), world.clock)
 
@@ -364,6 +397,25 @@ def test_a_caller_in_doubt_waits_no_longer_than_he_said(tmp_path: Path) -> None:
         with pytest.raises(TimedOut):
             await keeper.get(wait_s=10)
         assert asyncio.get_running_loop().time() - began_s < 11
+        await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_an_answer_that_is_repeated_names_what_is_left_of_its_time(
+    world: World, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        keeper = Engine(tmp_path / "store", world).keeper
+        await keeper.start()
+        world.stops_with = ProviderDown("it is down", retry_after_s=600)
+        assert await keeper.check() == pytest.approx(600, abs=1)
+        await asyncio.sleep(590)
+        with pytest.raises(ProviderDown) as told:
+            await keeper.get()
+        assert told.value.retry_after_s == pytest.approx(10, abs=1)
+        # Nor does the schedule wait the whole time again because it looked too soon.
+        assert await keeper.check() <= 31
         await keeper.close()
 
     simulate(story(), world.clock)
