@@ -60,6 +60,8 @@ class Held:
         self.moved = False
         """The clock was set, and what is stored and published is dated by the one before."""
         self.durable = True
+        self.unsaved = False
+        """Its value was rolled since it was stored, and waits for its turn."""
         self.highest = 0
         """The highest generation known to have been given out."""
 
@@ -185,11 +187,12 @@ class Held:
 
     async def take(self, session: Session, *, durable: bool) -> None:
         """A new session, proved and stored by the climb, or found in the store."""
-        held = self.session
+        held, self.unsaved = self.session, False
         if held is None or session.generation != held.generation:
             self._rolled = False
         elif not self.refused and held.proved_at > session.proved_at:
-            session = held  # the site rolled it on while the climb wrote down what it had
+            # The site rolled it on while the climb wrote down what it had.
+            session, self.unsaved = held, True
         self.session, self.refused, self.doubt = session, False, ""
         self._foresee()
         session = self.session
@@ -218,6 +221,7 @@ class Held:
         self.session, self.refused, self.durable = session, before.refused, before.durable
         self.highest = max(self.highest, before.highest)
         self._rolled, self._stored_at = before._rolled, before._stored_at
+        self.unsaved = before.unsaved
         self.doubt = before.doubt
         self._foresee()
         if not known:
@@ -240,7 +244,7 @@ class Held:
         self.session, self.doubt = after, ""
         self._foresee()
         if after.cookies != before.cookies:
-            self._rolled = True
+            self._rolled = self.unsaved = True
             await self._publish(Served(self.session))
         now = self._clock.awake_s()
         every_s = STORE_ROLLED_EVERY_S if self._rolled else STORE_PROOF_EVERY_S
@@ -283,11 +287,13 @@ class Held:
     async def store(self) -> None:
         """Store it again, unless another process has a later one or is making it; a store that
         cannot is reported, the session lives on in memory."""
-        if self.session is None:
+        session = self.session
+        if session is None:
             return
         self._stored_at = self._clock.awake_s()
         try:
-            if await asyncio.to_thread(self._records.keep_session_if_newest, self.session):
+            if await asyncio.to_thread(self._records.keep_session_if_newest, session):
+                self.unsaved = self.session is not None and self.session.cookies != session.cookies
                 await self._note_stamp()
                 self.durable = True
         except (StoreError, KeyWrong) as error:

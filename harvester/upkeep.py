@@ -147,7 +147,7 @@ class Upkeep:
         if self._flight.up:
             return
         await condition.pay()
-        if not self._held.durable:
+        if self._held.unsaved or not self._held.durable:
             await self._held.store()
         if not await self._held.changed_in_store():
             return

@@ -140,6 +140,28 @@ def test_a_number_that_was_told_is_written_down(world: World, tmp_path: Path) ->
     simulate(story(), world.clock)
 
 
+def test_a_value_that_was_rolled_too_soon_to_be_stored_is_stored_by_the_next_tick(
+    world: World, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        keeper = (await begun(tmp_path, world)).keeper
+        for number in range(2):
+            await asyncio.sleep(1)
+            world.rolls = Cookie("sid", f"rolled-{number}-{'x' * 20}", "knoq.one")
+            await keeper.prove(within_s=0)
+            world.live = {world.rolls.value}
+        world.rolls = None
+        await asyncio.sleep(30)
+        await keeper.follow_store()
+        # Killed here, the next one finds the value that lives.
+        after = await begun(tmp_path, world)
+        assert await after.keeper.prove(within_s=0) is Verdict.ALIVE
+        await after.keeper.close()
+        await keeper.close()
+
+    simulate(story(), world.clock)
+
+
 def test_a_climb_that_ends_with_the_same_session_brings_back_no_value_of_before(
     tmp_path: Path,
 ) -> None:
