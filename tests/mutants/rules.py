@@ -74,6 +74,19 @@ def mutants() -> Iterator[Mutant]:
         "for each in (ledger,)",
     )
     yield _off(
+        "an account that is locked is so for all its profiles",
+        "budgets.py",
+        "            if left_s > 0:\n                return AccountLocked(",
+        "            if False:\n                return AccountLocked(",
+    )
+    yield _off(
+        "a code counts in all profiles of its account",
+        "sign_ins.py",
+        "(one.totp_step for one in (ledger, *others) if",
+        "(one.totp_step for one in (ledger,) if",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
         "an error is no reason for a heavier action",
         "climb.py",
         "            raise SiteDown(why, hint=hint, retry_after_s=after_s)",

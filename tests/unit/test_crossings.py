@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from engine import START_S, Engine, FakeClock, World
+from engine import START_S, Engine, FakeClock, World, profile
 from harvester.errors import Busy, ProviderDown, StoreFull, TimedOut, Usage
 from harvester.session import Cookie, Served
+from harvester.signer import Overseer
+from harvester.signin.dialogue import Job, SignedIn, Stopped
 from harvester.verdict import Answer, Verdict
 from simulated import simulate
 
@@ -380,6 +382,28 @@ def test_a_proof_does_not_bring_back_what_another_process_signed_out(
         assert ours.keeper.standing().state == "signed_out"
         await ours.keeper.close()
         await theirs.keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_a_code_of_another_profile_of_the_account_is_not_typed_again(
+    world: World, tmp_path: Path
+) -> None:
+    steps: list[int | None] = []
+
+    async def typed(job: Job, overseer: Overseer) -> SignedIn | Stopped:
+        steps.append(job.totp_last_step)
+        assert await overseer.code(100 + len(steps)) is None
+        return await World.run(world, job, overseer)
+
+    async def story() -> None:
+        world.run = typed  # type: ignore[method-assign]
+        for name in ("default", "work", "play"):
+            keeper = Engine(tmp_path / "store", world, profile(name=name)).keeper
+            await keeper.start()
+            await keeper.get()
+            await keeper.close()
+        assert steps == [None, 101, 102]
 
     simulate(story(), world.clock)
 
