@@ -115,12 +115,14 @@ class Keeper:
     @property
     def busy(self) -> bool:
         """Callers wait for a climb or for a probe."""
-        return self._flight.up or self._reports.up
+        return self._flight.up or self._reports.up or self._witness.looking
 
     async def landed(self) -> None:
         """Wait until nobody waits any more: what is under way ends in its own time."""
         while self.busy:
-            await asyncio.gather(self._reports.landed(), self._flight.landed())
+            await asyncio.gather(
+                self._reports.landed(), self._witness.landed(), self._flight.landed()
+            )
 
     # what callers ask
 
@@ -331,6 +333,8 @@ class Keeper:
 
     async def _climb(self, why: ladder.Why) -> Session:
         try:
+            if why != "headed":
+                self._witness.raise_if_resting()
             last = self._held.session
             climbed = await self._climber.climb(
                 why, last, self._witness.touched, before=self._afterlife.before(last)

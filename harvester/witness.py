@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from harvester.afterlife import SECOND_OPINION_S
 from harvester.clock import Clock
+from harvester.errors import Busy, RateLimited
 from harvester.held import Held
 from harvester.ledger import RETRY_AFTER_MOST_S
 from harvester.log import event
@@ -50,6 +51,15 @@ class Witness:
     def rest_s(self) -> float:
         """For how long the site still wants to be left alone (429, or 503 with Retry-After)."""
         return max(0.0, self._alone_until - self._clock.awake_s())
+
+    def raise_if_resting(self) -> None:
+        """Raises RateLimited while it does: then nothing of it is asked, by no rung."""
+        if self.rest_s > 0:
+            raise RateLimited(
+                "the site asked to be left alone for a while",
+                hint="wait; it is tried again by itself",
+                retry_after_s=self.rest_s,
+            )
 
     @property
     def asking(self) -> bool:
@@ -106,7 +116,23 @@ class Witness:
             return Verdict.UNREACHABLE
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
-        return await asyncio.shield(self._looking)
+        looking = self._looking
+        await asyncio.wait({looking})
+        if looking.cancelled():
+            raise Busy("the site was asked, and all was ended meanwhile", hint="ask again")
+        return looking.result()
+
+    @property
+    def looking(self) -> bool:
+        """A look is under way."""
+        return self._looking is not None and not self._looking.done()
+
+    async def landed(self) -> None:
+        """Wait until none is."""
+        while (looking := self._looking) is not None and not looking.done():
+            await asyncio.wait({looking})
+            # Whoever waited for it goes on behind us.
+            await asyncio.sleep(0)
 
     async def close(self) -> None:
         if self._looking is not None and not self._looking.done():

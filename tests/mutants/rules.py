@@ -178,7 +178,7 @@ def mutants() -> Iterator[Mutant]:
     yield _off(
         "a probe answers only reports that came before it",
         "reports.py",
-        "            if now.task.result() is Verdict.DENIED:\n",
+        "            if _of(now.task) is Verdict.DENIED:\n",
         "            if True:\n",
     )
     yield _off(
@@ -421,6 +421,13 @@ def mutants() -> Iterator[Mutant]:
         "if self.rest_s > 0:",
         "if False:",
         "tests/faults/test_site_faults.py",
+    )
+    yield _off(
+        "a site that asks for rest is left alone by every rung",
+        "keeper.py",
+        'if why != "headed":\n                self._witness.raise_if_resting()',
+        "if False:\n                self._witness.raise_if_resting()",
+        "tests/unit/test_crossings.py",
     )
     yield _off(
         "a clock that is set moves no age",

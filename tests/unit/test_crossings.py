@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine import START_S, Engine, FakeClock, World, profile
-from harvester.errors import Busy, ProviderDown, StoreFull, TimedOut, Usage
+from harvester.errors import Busy, ProviderDown, RateLimited, StoreFull, TimedOut, Usage
 from harvester.session import Cookie, Served
 from harvester.signer import Overseer
 from harvester.signin.dialogue import Job, SignedIn, Stopped
@@ -463,5 +463,59 @@ def test_an_answer_that_is_repeated_names_what_is_left_of_its_time(
         # Nor does the schedule wait the whole time again because it looked too soon.
         assert await keeper.check() <= 31
         await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+@pytest.mark.parametrize("way", ["refresh", "hard", "stale"])
+def test_a_site_that_asked_our_probe_for_rest_gets_it_from_every_rung(
+    tmp_path: Path, way: str
+) -> None:
+    world = World(FakeClock(), life_s=3600.0)
+
+    async def story() -> None:
+        keeper = (await begun(tmp_path, world)).keeper
+        await asyncio.sleep(2000)
+        world.answer = Answer(429, retry_after_s=1500)
+        assert (await keeper.report(generation=1)).verdict == "unreachable"
+        world.sign_ins.clear()
+        world.probes = 0
+        if way == "stale":
+            await asyncio.sleep(1400)
+            await keeper.check()
+        else:
+            served = await keeper.refresh(hard=way == "hard")
+            assert served.stale and isinstance(served.error, RateLimited)
+        assert (world.probes, world.sign_ins) == (0, [])
+        world.answer = None
+        await asyncio.sleep(1501)
+        assert not (await keeper.refresh(hard=way == "hard")).stale
+        await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+@pytest.mark.parametrize("patient", [True, False])
+@pytest.mark.parametrize("way", ["get", "report"])
+def test_who_waits_for_a_probe_when_all_ends_is_told_so_and_who_may_finish_is_answered(
+    tmp_path: Path, way: str, patient: bool
+) -> None:
+    world = World(FakeClock(), life_s=3600.0)
+
+    async def story() -> None:
+        keeper = (await begun(tmp_path, world)).keeper
+        if way == "get":
+            world.clock.suspend(7200)
+        answers_once(world, None, after_s=5)
+        asked = asyncio.create_task(keeper.get() if way == "get" else keeper.report(generation=1))
+        await asyncio.sleep(0.1)
+        if patient:
+            await keeper.landed()
+            await keeper.close()
+            assert (await asked).session.generation == 1
+        else:
+            await keeper.close()
+            with pytest.raises(Busy):
+                await asked
 
     simulate(story(), world.clock)
