@@ -260,6 +260,45 @@ def test_who_loses_patience_after_a_sign_out_is_given_no_session(
     simulate(story(), world.clock)
 
 
+def test_a_sign_out_that_cannot_be_written_down_is_not_begun(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreFull("no room")
+
+    async def story() -> None:
+        engine = await begun(tmp_path, world)
+        with monkeypatch.context() as patched:
+            patched.setattr(engine.store, "write", full)
+            with pytest.raises(StoreFull):
+                await engine.keeper.logout()
+        assert world.live and await engine.keeper.prove(within_s=0) is Verdict.ALIVE
+        assert engine.keeper.standing().state == "live"
+        await engine.keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_a_sign_out_ends_the_session_that_another_process_made_last(
+    world: World, tmp_path: Path
+) -> None:
+    async def ends(path: str, cookies: tuple[Cookie, ...], body: bytes) -> Answer:
+        world.live -= {cookie.value for cookie in cookies}
+        return Answer(200)
+
+    async def story() -> None:
+        ours, theirs = await begun(tmp_path, world), await begun(tmp_path, world)
+        made = await theirs.keeper.refresh(hard=True)
+        world.post = ends  # type: ignore[method-assign]
+        told = await ours.keeper.logout()
+        assert (told["signed_out"], told["denied"]) == (True, True)
+        assert made.session.cookies[0].value not in world.live
+        await ours.keeper.close()
+        await theirs.keeper.close()
+
+    simulate(story(), world.clock)
+
+
 # another process
 
 
