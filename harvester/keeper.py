@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -232,8 +233,9 @@ class Keeper:
     async def check(self) -> float:
         """What the timer calls: do what is due; returns seconds until the next call."""
         self._timekeeping.mind()
-        if isinstance(self._condition.broken, StoreFull):
-            await self.start()  # a disk that did not read may do so again
+        if self._condition.broken is not None:
+            with suppress(HarvesterError):
+                await self._opening.raise_if_broken()  # what was mended tells nobody
         wait_s = await self._upkeep.check()
         if self._condition.broken is not None:
             self._summons.needed(self._condition.broken, self._condition.ledger)
@@ -292,8 +294,8 @@ class Keeper:
 
     @property
     def ready(self) -> bool:
-        """A session that would work: not refused, not over."""
-        session = self._held.usable()
+        """A session that would work: not refused, not over, and nothing keeps it from callers."""
+        session = self._held.usable() if self._condition.broken is None else None
         return session is not None and not self._held.over(session)
 
     @property
