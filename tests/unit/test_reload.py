@@ -319,6 +319,13 @@ async def test_a_mistake_is_told_and_the_old_settings_go_on(reload, house, setti
     assert (name, told["gone"]) == ("settings.reloaded", ("work",))
 
 
+async def test_what_nobody_foresaw_is_told_and_the_next_signal_is_heard(reload, settings):
+    [(name, told)] = await reload(Reading(RuntimeError("canary-in-a-text")))
+    assert (name, told["code"]) == ("settings.rejected", "bug")
+    assert "canary" not in told["why"]
+    assert [name for name, _ in await reload(Reading(settings()))] == ["settings.reloaded"]
+
+
 async def test_what_needs_a_restart_is_named_and_stays_as_it_is(reload, house, settings, tmp_path):
     other = settings(
         HARVESTER_STORE=str(tmp_path / "elsewhere"),
