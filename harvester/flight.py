@@ -104,16 +104,27 @@ class Flight:
         # Behind the callback above: who is woken finds the flight landed.
         return Crowd(self._task)
 
-    async def carry(self, bring: Bring) -> Session:
-        """Fly what somebody brings along, after what is under way.  Raises its error.
+    async def carry(self, bring: Bring, wait_s: float) -> Session:
+        """Fly what somebody brings along, after what is under way.  Raises its error, Busy where
+        its turn did not come within ``wait_s``, or TimeoutError where only its end did not.
 
         Who asks for a session meanwhile waits for it and shares it; its failure is its bringer's
         alone, and the others then climb.
         """
-        await self.landed()
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        try:
+            async with asyncio.timeout(wait_s):
+                await self.landed()
+        except TimeoutError:
+            raise Busy(
+                "a sign-in is under way; nothing was looked at and nothing stored",
+                hint="bring it again when that is over",
+                retry_after_s=REPEAT_ERROR_S,
+            ) from None
         self._brought = True
         self._crowd = self._take_off(self._carry(bring))
-        return await self._result_of(self._crowd)
+        return await self._result_of(self._crowd, max(0.0, wait_s - (loop.time() - began_s)))
 
     def _shares(self, why: Why) -> bool:
         return not self._brought and (why not in _NEW_SIGN_IN or self._why == why)

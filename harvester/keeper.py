@@ -219,8 +219,7 @@ class Keeper:
         """
         await self._opening.raise_if_broken(but=_FOR_OTHERS)
         try:
-            async with asyncio.timeout(wait_s):
-                session = await self._flight.carry(lambda: self._bring(cookies, user_agent))
+            session = await self._flight.carry(lambda: self._bring(cookies, user_agent), wait_s)
         except TimeoutError:
             raise not_yet(wait_s) from None
         return Served(session)

@@ -558,3 +558,25 @@ def test_who_waits_for_a_probe_when_all_ends_is_told_so_and_who_may_finish_is_an
                 await asked
 
     simulate(story(), world.clock)
+
+
+def test_who_brings_a_session_is_told_whether_it_is_looked_at(world: World, tmp_path: Path) -> None:
+    async def story() -> None:
+        keeper = (await begun(tmp_path, world)).keeper
+        world.gate = asyncio.Event()
+        world.began.clear()
+        making = asyncio.create_task(keeper.refresh(hard=True))
+        await world.began.wait()
+        with pytest.raises(Busy):
+            await keeper.take_in(world.issue(), wait_s=10)
+        world.gate.set()
+        await making
+        answers_once(world, None, after_s=20)
+        with pytest.raises(TimedOut):
+            await keeper.take_in(world.issue(), wait_s=10)
+        await keeper.landed()
+        current = keeper.current
+        assert current is not None and current.session.generation == 3  # the work went on
+        await keeper.close()
+
+    simulate(story(), world.clock)
