@@ -24,6 +24,7 @@ from harvester.reload import Reload
 from harvester.session import Cookie
 from harvester.settings import Settings, load, sources
 from harvester.timer import Timer
+from harvester.verdict import Answer
 
 BASE = {
     "HARVESTER_ORIGIN": ORIGIN,
@@ -190,6 +191,23 @@ async def test_what_the_site_refused_is_not_served_again(house, settings, world)
     house.keeper("default")._held.refuse()
     await house.reload(settings(HARVESTER_MAX_AGE="12h"))
     assert house.keeper("default").current is None
+
+
+async def test_callers_who_leave_no_gap_keep_no_settings_out(house, settings, world, monkeypatch):
+    await house.keeper("default").get()
+    world.answer = Answer(404)  # the probe's path is wrong: that is what is to be mended
+    real, told = Keeper.take_over, []
+
+    async def in_traffic(self: Keeper, before: Keeper) -> None:
+        await real(self, before)
+        told.append(asyncio.create_task(before.report(generation=1)))
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Keeper, "take_over", in_traffic)
+    async with asyncio.timeout(5):
+        await house.reload(settings(HARVESTER_PROBE_PATH="/right"))
+    assert house.keeper("default").profile.site.probe_path == "/right"
+    assert {one.verdict for one in await asyncio.gather(*told)} == {"unreachable"}
 
 
 async def test_a_session_does_not_follow_to_another_origin(house, settings, world, tmp_path):
