@@ -107,7 +107,8 @@ class Keeper:
         """As ``start``, in the place of a keeper with other settings: what that one holds and the
         store does not have yet comes along, if it is for these."""
         await self.start()
-        self._condition.signed_out = before._condition.signed_out
+        # Another process may have signed in since: that session is looked after.
+        self._condition.signed_out = before._condition.signed_out and not self._held.session
         self._condition.last_event = before._condition.last_event
         await self._held.inherit(before._held)
         if self._held.session is not None and isinstance(self._condition.broken, StoreFull):

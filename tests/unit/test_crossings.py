@@ -469,6 +469,29 @@ def test_other_settings_while_the_disk_does_not_read_take_no_session_away(
     simulate(story(), world.clock)
 
 
+def test_a_session_that_another_process_made_after_a_sign_out_is_looked_after(
+    tmp_path: Path,
+) -> None:
+    world = World(FakeClock(), life_s=3600.0)
+
+    async def story() -> None:
+        before = await begun(tmp_path, world)
+        await before.keeper.logout()
+        theirs = await begun(tmp_path, world)
+        after = Engine(tmp_path / "store", world)  # other settings, before the next tick
+        await after.keeper.take_over(before.keeper)
+        await before.keeper.close()
+        world.sign_ins.clear()
+        await asyncio.sleep(3400)  # its time has come
+        await after.keeper.check()
+        current = after.keeper.current
+        assert current is not None and current.session.generation == 3
+        await after.keeper.close()
+        await theirs.keeper.close()
+
+    simulate(story(), world.clock)
+
+
 def test_a_caller_in_doubt_waits_no_longer_than_he_said(tmp_path: Path) -> None:
     world = World(FakeClock(), life_s=3600.0)
 
