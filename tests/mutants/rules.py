@@ -74,6 +74,13 @@ def mutants() -> Iterator[Mutant]:
         "for each in (ledger,)",
     )
     yield _off(
+        "of all profiles of an account one sends at a time",
+        "sign_ins.py",
+        "async with locked(self._records.account_lock(self._account), self._patience_s()):",
+        "if True:",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
         "an account that is locked is so for all its profiles",
         "budgets.py",
         "            if left_s > 0:\n                return AccountLocked(",
@@ -458,6 +465,13 @@ def mutants() -> Iterator[Mutant]:
         "        if touched.session is None:\n            return None\n",
         "",
         "tests/unit/test_afterlife.py",
+    )
+    yield _off(
+        "nobody falls back upon what another process saw refused",
+        "keeper.py",
+        "if last is not None and last.generation <= self._condition.ledger.refused:",
+        "if False:",
+        "tests/unit/test_crossings.py",
     )
     yield _off(
         "only who dies young gives way to the one before",

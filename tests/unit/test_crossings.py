@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from engine import START_S, Engine, FakeClock, World, profile
-from harvester.errors import Busy, ProviderDown, RateLimited, StoreFull, TimedOut, Usage
+from harvester.errors import (
+    Busy,
+    CredentialsRejected,
+    ProviderDown,
+    RateLimited,
+    StoreFull,
+    TimedOut,
+    Usage,
+)
 from harvester.session import Cookie, Served
 from harvester.signer import Overseer
 from harvester.signin.dialogue import Job, SignedIn, Stopped
@@ -362,6 +370,26 @@ def test_what_another_process_made_and_the_site_refused_is_not_taken_up(
     simulate(story(), world.clock)
 
 
+def test_nobody_falls_back_upon_what_another_process_saw_refused(
+    world: World, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        ours, theirs = await begun(tmp_path, world), await begun(tmp_path, world)
+        refused = set(world.live)
+        world.revoke()
+        assert (await theirs.keeper.report(generation=1)).session.generation == 2
+        assert (await ours.keeper.refresh()).session.generation == 2
+        world.sign_ins.clear()
+        world.live = set(refused)  # the new one dies young, and the site has changed its mind
+        told = await ours.keeper.report(generation=2)
+        assert not {one.value for one in told.session.cookies} & refused
+        assert world.sign_ins == ["silent"]
+        await ours.keeper.close()
+        await theirs.keeper.close()
+
+    simulate(story(), world.clock)
+
+
 def test_a_process_without_a_session_takes_up_none_that_was_refused(
     world: World, tmp_path: Path
 ) -> None:
@@ -421,6 +449,28 @@ def test_a_proof_does_not_bring_back_what_another_process_signed_out(
         assert ours.keeper.standing().state == "signed_out"
         await ours.keeper.close()
         await theirs.keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_of_two_profiles_of_one_account_one_sends_at_a_time_and_counts_for_both(
+    world: World, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        world.password, world.gate = "another", asyncio.Event()
+        names = ("default", "work")
+        keepers = [Engine(tmp_path / "store", world, profile(name=name)).keeper for name in names]
+        for keeper in keepers:
+            await keeper.start()
+        asks = [asyncio.create_task(keeper.get()) for keeper in keepers]
+        await asyncio.sleep(5)
+        assert world.sign_ins == ["scripted"]
+        world.gate.set()
+        told = await asyncio.gather(*asks, return_exceptions=True)
+        assert [type(one) for one in told] == [CredentialsRejected] * 2
+        assert world.submits == ["right"]
+        for keeper in keepers:
+            await keeper.close()
 
     simulate(story(), world.clock)
 
