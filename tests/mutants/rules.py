@@ -38,6 +38,32 @@ def mutants() -> Iterator[Mutant]:
         "return None",
     )
     yield _off(
+        "a touch is written down before it is made",
+        "climb.py",
+        "        await note_down(self._records, spent)\n        return spent",
+        "        return spent",
+    )
+    yield _off(
+        "a silent sign-in is written down before it is made",
+        "sign_ins.py",
+        "            await note_down(self._records, ledger)\n            return await self._sign",
+        "            return await self._sign",
+    )
+    yield _off(
+        "who brings a session waits for who is at work",
+        "by_hand.py",
+        "async with locked(self._records.lock(), patience_s):",
+        "if True:",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "a sign-out is written down before the site is asked",
+        "by_hand.py",
+        "            await to_the_end(self._records.keep_ledger, ledger)\n            signed_out",
+        "            signed_out",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
         "what cannot be written down is not done",
         "overseer.py",
         "            return error\n        self.ledger = ledger",
@@ -425,8 +451,8 @@ def mutants() -> Iterator[Mutant]:
     yield _off(
         "a site that asks for rest is left alone",
         "witness.py",
-        "if self.rest_s > 0:",
-        "if False:",
+        "        if self.rest_s > 0:\n            return Verdict.UNREACHABLE\n",
+        "",
         "tests/faults/test_site_faults.py",
     )
     yield _off(

@@ -18,6 +18,7 @@ from harvester.errors import (
     TimedOut,
     Usage,
 )
+from harvester.records import Records
 from harvester.session import Cookie, Served
 from harvester.signer import Overseer
 from harvester.signin.dialogue import Job, SignedIn, Stopped
@@ -168,6 +169,23 @@ def test_a_value_that_was_rolled_too_soon_to_be_stored_is_stored_by_the_next_tic
         assert await after.keeper.prove(within_s=0) is Verdict.ALIVE
         await after.keeper.close()
         await keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_a_value_that_was_rolled_too_soon_to_be_stored_is_stored_at_the_end(
+    world: World, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        keeper = (await rolled(tmp_path, world)).keeper
+        await asyncio.sleep(1)
+        world.rolls = Cookie("sid", f"again-{'x' * 20}", "knoq.one")
+        await keeper.prove(within_s=0)
+        world.live, world.rolls = {world.rolls.value}, None
+        await keeper.close()
+        after = await begun(tmp_path, world)
+        assert await after.keeper.prove(within_s=0) is Verdict.ALIVE
+        await after.keeper.close()
 
     simulate(story(), world.clock)
 
@@ -346,6 +364,44 @@ def test_a_generation_that_another_process_gave_out_is_no_mistake(
         await theirs.keeper.close()
 
     simulate(story(), world.clock)
+
+
+@pytest.mark.parametrize("way", ["unlock", "logout", "take_in"])
+def test_what_a_person_does_by_hand_waits_for_who_is_at_work(
+    world: World, tmp_path: Path, way: str
+) -> None:
+    async def story() -> None:
+        engine = await begun(tmp_path, world)
+        given = (world.issue(),) if way == "take_in" else ()
+        with Records(engine.store, "default", world.clock).lock() as theirs:
+            assert theirs.acquire_nonblocking()
+            asked = asyncio.create_task(getattr(engine.keeper, way)(*given))
+            await asyncio.sleep(5)
+            assert not asked.done()
+        await asked
+        await engine.keeper.close()
+
+    simulate(story(), world.clock)
+
+
+def test_what_is_owed_to_the_store_is_not_paid_while_another_process_is_at_work(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise StoreFull("no room")
+
+    records = Engine(tmp_path / "store", world).records
+    with monkeypatch.context() as patched:
+        patched.setattr(records._store, "write", full)
+        with pytest.raises(StoreFull):
+            records.note_ledger(records.ledger().with_generation(7))
+    with Records(records._store, "default", world.clock).lock() as theirs:
+        assert theirs.acquire_nonblocking()
+        records.pay()
+        assert records.owes
+    records.pay()
+    assert not records.owes
+    assert Records(records._store, "default", world.clock).ledger().generation == 7
 
 
 @pytest.mark.parametrize("way", ["report", "follow"])

@@ -271,3 +271,8 @@ def test_a_ledger_by_another_clock_has_the_same_ages():
 
     assert times(ledger.shifted(-500.0)) == [at - 500 for at in times(ledger)]
     assert Ledger().shifted(1e6) == Ledger()
+
+
+def test_what_did_not_help_by_a_clock_that_was_ahead_is_tried_again():
+    assert not Ledger().with_usefulness(NOW, "touch", helped=False).worth("touch", NOW + 10)
+    assert Ledger().with_usefulness(NOW + HOUR_S, "touch", helped=False).worth("touch", NOW)
