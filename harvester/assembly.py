@@ -184,6 +184,7 @@ class House:
         self.on_change(name)
         try:
             await old.keeper.landed()  # who was inside is answered first
+            await new.keeper.follow_store()  # and what was made for him is taken up
         finally:
             await old.close()
 

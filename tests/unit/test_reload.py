@@ -210,6 +210,29 @@ async def test_callers_who_leave_no_gap_keep_no_settings_out(house, settings, wo
     assert {one.verdict for one in await asyncio.gather(*told)} == {"unreachable"}
 
 
+async def test_what_was_made_for_the_last_caller_of_the_old_settings_is_taken_up(
+    house, settings, world, monkeypatch
+):
+    await house.keeper("default").get()
+    world.revoke()
+    real, told = Keeper.take_over, []
+
+    async def in_traffic(self: Keeper, before: Keeper) -> None:
+        await real(self, before)
+        if len(told) < 3:
+            told.append(asyncio.create_task(before.report(generation=len(told) + 1)))
+            await asyncio.sleep(0)
+            world.revoke()
+
+    monkeypatch.setattr(Keeper, "take_over", in_traffic)
+    async with asyncio.timeout(10):
+        await house.reload(settings(HARVESTER_MAX_AGE="12h"))
+    made = [one.session.generation for one in await asyncio.gather(*told)]
+    assert made == [2, 3, 4]
+    current = house.keeper("default").current
+    assert current is not None and current.session.generation == 4
+
+
 async def test_a_session_does_not_follow_to_another_origin(house, settings, world, tmp_path):
     await house.keeper("default").get()
     record = tmp_path / "store" / "profiles" / "default" / "session"
