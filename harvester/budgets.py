@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from harvester.errors import BudgetSpent, CredentialsRejected, HarvesterError
-from harvester.ledger import DAY_S, HOUR_S, Ledger
+from harvester.errors import AccountLocked, BudgetSpent, CredentialsRejected, HarvesterError
+from harvester.ledger import DAY_S, HOUR_S, LOCKED_AT_LEAST_S, Ledger
 from harvester.profile import Profile
 
 # Lock-out thresholds in the wild start at 3, and the person needs one try of his own.
@@ -23,19 +23,36 @@ def refuses_submit(
 ) -> HarvesterError | None:
     """Why no secret may be sent now, or None.  ``others`` are the ledgers of other profiles for
     the same account."""
+    others = tuple(others)
+    for other in others:
+        latch = other.latch
+        if latch is not None and latch.error.get("code") == AccountLocked.code:
+            left_s = LOCKED_AT_LEAST_S - (now - latch.since)
+            if left_s > 0:
+                return AccountLocked(
+                    "the provider locked the account when another profile of it signed in, less "
+                    "than a day ago",
+                    hint="have it unlocked by its administrator and run `harvester unlock "
+                    "--force` for that profile",
+                    retry_after_s=left_s,
+                )
     counted = [one for each in (ledger, *others) for one in each.since_success()]
+    # What another profile sent is in that one's ledger, and is cleared there.
+    unlock = "run: harvester unlock"
+    if len(counted) > len(ledger.since_success()):
+        unlock += ", for each profile of this account"
     refused = {submit.fingerprint for submit in counted if submit.outcome == "rejected"}
     if len(refused) >= SUBMITS_SINCE_SUCCESS:
         return CredentialsRejected(
             "two different secrets were refused one after the other; a third could lock "
             "the account",
-            hint="check them by signing in yourself, then run: harvester unlock",
+            hint=f"check them by signing in yourself, then {unlock}",
             latched=True,
         )
     if len(counted) >= SUBMITS_SINCE_SUCCESS:
         return BudgetSpent(
             f"{len(counted)} passwords were sent since the last success",
-            hint="sign in yourself to see what is wrong, then run: harvester unlock",
+            hint=f"sign in yourself to see what is wrong, then {unlock}",
             latched=True,
         )
     for limit, span_s, word in (

@@ -57,9 +57,16 @@ class ByHand:
     async def logout(self) -> tuple[Ledger, dict[str, Any]]:
         """The ledger after it, and whether the site ended the session and refuses it now."""
         async with locked(self._records.lock(), LOCK_PATIENCE_S):
-            session = self._held.session or await asyncio.to_thread(
-                self._records.session_at, self._profile.site.origin
-            )
+            # Another process may have made a newer one since we looked: that is the one to end.
+            session = await asyncio.to_thread(self._records.session_at, self._profile.site.origin)
+            held = self._held.session
+            if session is None or (held is not None and held.generation >= session.generation):
+                session = held
+            # The mark first: a record that is gone without it is a store that lost something; and
+            # a session that the site ended without it would be made anew unasked.
+            ledger = await asyncio.to_thread(self._records.ledger)
+            ledger = ledger.with_signed_out(self._held.highest)
+            await to_the_end(self._records.keep_ledger, ledger)
             signed_out: bool | None = None
             denied: bool | None = None
             if session is not None:
@@ -67,10 +74,6 @@ class ByHand:
                 if path is not None:
                     signed_out = await self._staging.sign_out(session, path)
                 denied = (await self._staging.verdict(session)).verdict is Verdict.DENIED
-            # The mark first: a record that is gone without it is a store that lost something.
-            ledger = await asyncio.to_thread(self._records.ledger)
-            ledger = ledger.with_signed_out(self._held.highest)
-            await to_the_end(self._records.keep_ledger, ledger)
             await to_the_end(self._records.forget)
             await self._held.let_go()
         told = {"had_session": session is not None, "signed_out": signed_out, "denied": denied}

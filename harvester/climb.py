@@ -205,13 +205,16 @@ class Climber:
     async def _made_meanwhile(
         self, why: ladder.Why, current: Session | None, waited_s: float
     ) -> Session | None:
-        """The session that another process made, if it is one for these settings."""
+        """The session that another process made, if it is one for these settings and was not
+        refused since.  Raises Busy where a person signed out there, behind our question."""
+        ledger = await asyncio.to_thread(self._records.ledger)
+        if waited_s > 0 and current is not None and ledger.signed_out:
+            raise Busy("a person signed out meanwhile", hint="ask for a session anew")
         if why == "headed" or (why == "hard" and waited_s == 0):
             return None  # whoever asked for a new sign-in gets one, or somebody else's of now
         stored = await asyncio.to_thread(self._stored)
-        if stored is None or (current is not None and stored.generation <= current.generation):
-            return None
-        return stored
+        known = ledger.refused if current is None else max(ledger.refused, current.generation)
+        return stored if stored is not None and stored.generation > known else None
 
     def _stored(self) -> Session | None:
         try:

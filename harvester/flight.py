@@ -55,6 +55,11 @@ class Flight:
     def forgive(self) -> None:
         self._error, self._failures, self.failing_since = None, 0, None
 
+    def shift(self, by_s: float) -> None:
+        """Our clock was set forward by ``by_s``."""
+        if self.failing_since is not None:
+            self.failing_since += by_s
+
     async def join(self, why: Why, wait_s: float | None = None, *, anew: bool = False) -> Session:
         """Wait for the climb that is under way, or for a new one.  Raises its error, or
         TimeoutError after ``wait_s``.  ``anew``: an error of before is no answer.
@@ -72,7 +77,7 @@ class Flight:
             wait_s = None if wait_s is None else max(0.0, wait_s - (loop.time() - began_s))
         if self._task is None or self._crowd is None:
             if self._error is not None and not anew and self._is_new():
-                raise _again(self._error)
+                raise self._told_again(self._error)
             self._why = why
             self._crowd = self._take_off(self._run(why))
         return await self._result_of(self._crowd, wait_s)
@@ -99,16 +104,27 @@ class Flight:
         # Behind the callback above: who is woken finds the flight landed.
         return Crowd(self._task)
 
-    async def carry(self, bring: Bring) -> Session:
-        """Fly what somebody brings along, after what is under way.  Raises its error.
+    async def carry(self, bring: Bring, wait_s: float) -> Session:
+        """Fly what somebody brings along, after what is under way.  Raises its error, Busy where
+        its turn did not come within ``wait_s``, or TimeoutError where only its end did not.
 
         Who asks for a session meanwhile waits for it and shares it; its failure is its bringer's
         alone, and the others then climb.
         """
-        await self.landed()
+        loop = asyncio.get_running_loop()
+        began_s = loop.time()
+        try:
+            async with asyncio.timeout(wait_s):
+                await self.landed()
+        except TimeoutError:
+            raise Busy(
+                "a sign-in is under way; nothing was looked at and nothing stored",
+                hint="bring it again when that is over",
+                retry_after_s=REPEAT_ERROR_S,
+            ) from None
         self._brought = True
         self._crowd = self._take_off(self._carry(bring))
-        return await self._result_of(self._crowd)
+        return await self._result_of(self._crowd, max(0.0, wait_s - (loop.time() - began_s)))
 
     def _shares(self, why: Why) -> bool:
         return not self._brought and (why not in _NEW_SIGN_IN or self._why == why)
@@ -121,10 +137,12 @@ class Flight:
             await asyncio.sleep(0)
 
     async def cancel(self) -> None:
-        """End the climb, and with it the sign-in process."""
-        if self._task is not None:
-            self._task.cancel()
-            await self.landed()
+        """End the climb, and with it the sign-in process; and those whose turn comes by that."""
+        while (task := self._task) is not None:
+            task.cancel()
+            await asyncio.wait({task})
+            # As in ``landed``.
+            await asyncio.sleep(0)
 
     async def _result_of(self, crowd: Crowd[Session], wait_s: float | None = None) -> Session:
         await crowd.over(wait_s)
@@ -178,6 +196,14 @@ class Flight:
         if isinstance(self._error, NotNow) and self._error.retry_after_s is not None:
             window_s = max(window_s, min(self._error.retry_after_s, RETRY_AFTER_MOST_S))
         return bool(self._clock.awake_s() - self._failed_at < window_s)
+
+    def _told_again(self, error: HarvesterError) -> HarvesterError:
+        """The same, with what is left of the time that it names."""
+        again = _again(error)
+        if again.retry_after_s is not None:
+            left_s = again.retry_after_s - (self._clock.awake_s() - self._failed_at)
+            again.retry_after_s = min(again.retry_after_s, max(REPEAT_ERROR_S, left_s))
+        return again
 
     def _landed(self, task: asyncio.Task[Session]) -> None:
         self._task = self._why = None

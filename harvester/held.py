@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from harvester import lifetime, whose
 from harvester.clock import STEP_S
-from harvester.errors import HarvesterError, KeyWrong, StoreError, WrongSetting
+from harvester.errors import Busy, HarvesterError, KeyWrong, StoreError, WrongSetting
 from harvester.ladder import Why
 from harvester.lifetime import Freshness
 from harvester.lives import Learned, Life, learned
@@ -47,6 +47,7 @@ class Held:
         self._publish = publish
         self._stamp: object | None = None
         self._rolled = False
+        self._numbering = asyncio.Lock()
         self._stored_at = -STORE_PROOF_EVERY_S
         self._lives: tuple[Life, ...] = ()
         self.session: Session | None = None
@@ -59,12 +60,21 @@ class Held:
         self.moved = False
         """The clock was set, and what is stored and published is dated by the one before."""
         self.durable = True
+        self.unsaved = False
+        """Its value was rolled since it was stored, and waits for its turn."""
         self.highest = 0
         """The highest generation known to have been given out."""
 
     def usable(self) -> Session | None:
         """What may be served: the session, unless the site refused it."""
         return None if self.refused else self.session
+
+    def still(self) -> Session:
+        """The session, for whoever held it and waited.  Raises Busy where a person signed out
+        meanwhile: who asked before he did is not signed in again behind him."""
+        if self.session is None:
+            raise Busy("a person signed out meanwhile", hint="ask for a session anew")
+        return self.session
 
     def need(self, otherwise: Why) -> Why:
         """Why to climb: there is no session, it was refused, or what the caller says."""
@@ -177,8 +187,12 @@ class Held:
 
     async def take(self, session: Session, *, durable: bool) -> None:
         """A new session, proved and stored by the climb, or found in the store."""
-        if self.session is None or session.generation != self.session.generation:
+        held, self.unsaved = self.session, False
+        if held is None or session.generation != held.generation:
             self._rolled = False
+        elif not self.refused and held.proved_at > session.proved_at:
+            # The site rolled it on while the climb wrote down what it had.
+            session, self.unsaved = held, True
         self.session, self.refused, self.doubt = session, False, ""
         self._foresee()
         session = self.session
@@ -207,6 +221,7 @@ class Held:
         self.session, self.refused, self.durable = session, before.refused, before.durable
         self.highest = max(self.highest, before.highest)
         self._rolled, self._stored_at = before._rolled, before._stored_at
+        self.unsaved = before.unsaved
         self.doubt = before.doubt
         self._foresee()
         if not known:
@@ -229,7 +244,7 @@ class Held:
         self.session, self.doubt = after, ""
         self._foresee()
         if after.cookies != before.cookies:
-            self._rolled = True
+            self._rolled = self.unsaved = True
             await self._publish(Served(self.session))
         now = self._clock.awake_s()
         every_s = STORE_ROLLED_EVERY_S if self._rolled else STORE_PROOF_EVERY_S
@@ -238,10 +253,18 @@ class Held:
 
     async def renumber_if_rolled(self) -> None:
         """A client was refused with a session that is alive: the site rolled the value away from
-        under it.  What was rolled becomes a generation of its own, so that the client is told."""
-        if self._rolled and self.session is not None:
+        under it.  What was rolled becomes a generation of its own, so that the client is told;
+        not while somebody makes the next one, which would have the same number."""
+        async with self._numbering:  # all who come at once are told one and the same
+            before = self.session
+            if before is None or not self._rolled:
+                return
+            generation = max(before.generation, self.highest) + 1
+            if not await self._counted(generation):
+                return
+            if self.session is None or self.session.generation != before.generation:
+                return
             self._rolled = False
-            generation = max(self.session.generation, self.highest) + 1
             self.session = replace(self.session, generation=generation)
             self.highest = generation
             event(
@@ -251,16 +274,26 @@ class Held:
                 why="a client was refused with a value that the site had rolled away",
             )
             await self.store()
-            await self._publish(Served(self.session))
+            if self.session is not None:
+                await self._publish(Served(self.session))
+
+    async def _counted(self, generation: int) -> bool:
+        """Whether ``generation`` is ours to give, and nobody else's from now on."""
+        try:
+            return await asyncio.to_thread(self._records.count, generation)
+        except (StoreError, KeyWrong):
+            return True  # it counts in memory, and the disk's trouble is told when it is stored
 
     async def store(self) -> None:
         """Store it again, unless another process has a later one or is making it; a store that
         cannot is reported, the session lives on in memory."""
-        if self.session is None:
+        session = self.session
+        if session is None:
             return
         self._stored_at = self._clock.awake_s()
         try:
-            if await asyncio.to_thread(self._records.keep_session_if_newest, self.session):
+            if await asyncio.to_thread(self._records.keep_session_if_newest, session):
+                self.unsaved = self.session is not None and self.session.cookies != session.cookies
                 await self._note_stamp()
                 self.durable = True
         except (StoreError, KeyWrong) as error:
@@ -278,8 +311,9 @@ class Held:
         if self._rolled:
             await self.store()
 
-    async def read(self) -> bool:
-        """Take up what the store has, if it is newer.  True if it was.
+    async def read(self, *, refused: int = 0) -> bool:
+        """Take up what the store has, if it is newer, and was not ``refused`` as all up to that
+        generation were.  True if it was taken.
 
         Raises StoreError, KeyWrong, or a mismatch (see ``whose.check``): a session never moves to
         another origin, organisation or user because a setting was changed.
@@ -292,7 +326,8 @@ class Held:
         if session is None:
             return False
         whose.check(self._profile, session)
-        if self.session is not None and session.generation <= self.session.generation:
+        known = refused if self.session is None else max(refused, self.session.generation)
+        if session.generation <= known:
             return False
         await self.take(session, durable=True)
         if not sure:

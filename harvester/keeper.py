@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -21,7 +22,6 @@ from harvester.by_hand import ByHand
 from harvester.climb import Climber
 from harvester.condition import Condition
 from harvester.errors import (
-    Busy,
     HarvesterError,
     IdentityMismatch,
     OrganizationMismatch,
@@ -35,7 +35,7 @@ from harvester.lives import Life
 from harvester.opening import Opening
 from harvester.profile import Profile
 from harvester.records import Records
-from harvester.reports import Reports
+from harvester.reports import Judged, Reports
 from harvester.session import Cookie, Served, Session
 from harvester.session import Verdict as Answered
 from harvester.staging import Staging
@@ -107,19 +107,24 @@ class Keeper:
         """As ``start``, in the place of a keeper with other settings: what that one holds and the
         store does not have yet comes along, if it is for these."""
         await self.start()
-        self._condition.signed_out = before._condition.signed_out
+        # Another process may have signed in since: that session is looked after.
+        self._condition.signed_out = before._condition.signed_out and not self._held.session
         self._condition.last_event = before._condition.last_event
         await self._held.inherit(before._held)
+        if self._held.session is not None and isinstance(self._condition.broken, StoreFull):
+            self._condition.mended()  # a disk that does not read just now takes no session away
 
     @property
     def busy(self) -> bool:
         """Callers wait for a climb or for a probe."""
-        return self._flight.up or self._reports.up
+        return self._flight.up or self._reports.up or self._witness.looking
 
     async def landed(self) -> None:
         """Wait until nobody waits any more: what is under way ends in its own time."""
         while self.busy:
-            await asyncio.gather(self._reports.landed(), self._flight.landed())
+            await asyncio.gather(
+                self._reports.landed(), self._witness.landed(), self._flight.landed()
+            )
 
     # what callers ask
 
@@ -137,10 +142,12 @@ class Keeper:
         if session is not None and self._held.good_enough(session, min_valid_s):
             return self._held.served(session, min_valid_s)
         if self._held.doubt:
+            began_s = self._clock.running_s()
             served = await self._timekeeping.after_asking(min_valid_s, wait_s)
             if served is not None:
                 return served
-            session = self._held.usable()
+            self._held.still()
+            session, wait_s = self._held.usable(), self._left_s(wait_s, began_s)
         if not may_sign_in and not self._flight.up:
             if session is not None and not self._held.over(session):
                 return self._held.served(session, min_valid_s)
@@ -156,9 +163,10 @@ class Keeper:
         """A caller says that ``generation`` was refused (401)."""
         await self._opening.raise_if_broken()
         self._timekeeping.mind()
+        if generation > self._highest:
+            await self.follow_store()  # another process may have made it since we looked
         session = self._held.session
-        highest = max(self._held.highest, self._condition.ledger.generation)
-        if generation > highest:
+        if generation > self._highest:
             raise Usage(
                 f"generation {generation} was never handed out",
                 hint="report the generation of the session that was refused",
@@ -175,22 +183,22 @@ class Keeper:
             try:
                 judged = await self._reports.judge(generation, wait_s)
             except TimeoutError:
-                return Served(session, stale=True, verdict="unreachable")
-            if self._held.session is None:
-                raise Busy("a person signed out meanwhile", hint="ask for a session anew")
-            session = self._held.session
-            if session.generation > generation and not self._held.refused:
-                return Served(session, verdict="superseded")
-            if judged.verdict is Verdict.UNREACHABLE:
-                return Served(session, stale=True, verdict="unreachable")
-            if judged.verdict is Verdict.ALIVE:
-                self._held.highest = max(self._held.highest, self._condition.ledger.generation)
-                await self._held.renumber_if_rolled()
-                age_s = judged.age_s if judged.age_s > 0 else None
-                session = self._held.session or session
-                return Served(session, verdict="alive", probed_s_ago=age_s)
-            self._witness.refuse("a report and our own probe", session)
-            wait_s = max(0.0, wait_s - (self._clock.running_s() - began_s))
+                judged = Judged(Verdict.UNREACHABLE)
+            session = self._held.still()
+            # By others, while we asked: then no answer of ours is any good.
+            if not self._held.refused:
+                if session.generation > generation:
+                    return Served(session, verdict="superseded")
+                if judged.verdict is Verdict.UNREACHABLE:
+                    return Served(session, stale=True, verdict="unreachable")
+                if judged.verdict is Verdict.ALIVE:
+                    self._held.highest = self._highest
+                    await self._held.renumber_if_rolled()
+                    age_s = judged.age_s if judged.age_s > 0 else None
+                    session = self._held.still()
+                    return Served(session, verdict="alive", probed_s_ago=age_s)
+                self._witness.refuse("a report and our own probe", session)
+            wait_s = self._left_s(wait_s, began_s)
         return await self._fly("denied", wait_s, verdict="refreshed")
 
     async def refresh(
@@ -212,8 +220,7 @@ class Keeper:
         """
         await self._opening.raise_if_broken(but=_FOR_OTHERS)
         try:
-            async with asyncio.timeout(wait_s):
-                session = await self._flight.carry(lambda: self._bring(cookies, user_agent))
+            session = await self._flight.carry(lambda: self._bring(cookies, user_agent), wait_s)
         except TimeoutError:
             raise not_yet(wait_s) from None
         return Served(session)
@@ -226,8 +233,9 @@ class Keeper:
     async def check(self) -> float:
         """What the timer calls: do what is due; returns seconds until the next call."""
         self._timekeeping.mind()
-        if isinstance(self._condition.broken, StoreFull):
-            await self.start()  # a disk that did not read may do so again
+        if self._condition.broken is not None:
+            with suppress(HarvesterError):
+                await self._opening.raise_if_broken()  # what was mended tells nobody
         wait_s = await self._upkeep.check()
         if self._condition.broken is not None:
             self._summons.needed(self._condition.broken, self._condition.ledger)
@@ -268,6 +276,14 @@ class Keeper:
         await self._summons.close()
         await self._held.close()
 
+    @property
+    def _highest(self) -> int:
+        """The highest generation that anybody is known to have been given."""
+        return max(self._held.highest, self._condition.ledger.generation)
+
+    def _left_s(self, wait_s: float, began_s: float) -> float:
+        return max(0.0, wait_s - (self._clock.running_s() - began_s))
+
     # what status shows
 
     @property
@@ -278,8 +294,8 @@ class Keeper:
 
     @property
     def ready(self) -> bool:
-        """A session that would work: not refused, not over."""
-        session = self._held.usable()
+        """A session that would work: not refused, not over, and nothing keeps it from callers."""
+        session = self._held.usable() if self._condition.broken is None else None
         return session is not None and not self._held.over(session)
 
     @property
@@ -319,6 +335,8 @@ class Keeper:
 
     async def _climb(self, why: ladder.Why) -> Session:
         try:
+            if why != "headed":
+                self._witness.raise_if_resting()
             last = self._held.session
             climbed = await self._climber.climb(
                 why, last, self._witness.touched, before=self._afterlife.before(last)

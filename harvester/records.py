@@ -7,6 +7,7 @@ touch the disk and may take milliseconds: the engine makes them in a thread.
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Protocol
 
 from harvester import passkeys
@@ -108,7 +109,8 @@ class Records:
         self._store.write(self._profile, "session", text, session.generation)
 
     def keep_session_if_newest(self, session: Session) -> bool:
-        """Store it unless another process works on the profile or has stored a later one."""
+        """Store it unless another process works on the profile, has stored a later one or has
+        signed out: what a person deleted does not come back."""
         lock = self.lock()
         if not lock.acquire_nonblocking():
             return False
@@ -117,6 +119,8 @@ class Records:
                 stored = self.session()
             except StoreCorrupt:
                 stored = None  # it was set aside; what is at hand takes its place
+            if stored is None and self.ledger().signed_out:
+                return False
             if stored is not None and stored.generation > session.generation:
                 return False
             self.keep_session(session)
@@ -151,6 +155,21 @@ class Records:
         """The same for what is true already; where StoreError is raised it counts all the same,
         in this process, and the store is owed it (``pay``)."""
         self._ledger.note(ledger)
+
+    def count(self, generation: int) -> bool:
+        """Write down that ``generation`` is given out.  False where another process gave it, or
+        is at work and may.  Where StoreError is raised it counts all the same, as above."""
+        lock = self.lock()
+        if not lock.acquire_nonblocking():
+            return False
+        try:
+            ledger = self.ledger()
+            if ledger.generation >= generation:
+                return False
+            self.note_ledger(replace(ledger, generation=generation))
+            return True
+        finally:
+            lock.release()
 
     def keep_unlocked_ledger(self, ledger: Ledger) -> None:
         """A person cleared it: one that could not be read is set aside, not overwritten."""

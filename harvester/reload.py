@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from harvester.assembly import House
 from harvester.bell import Bell
-from harvester.errors import HarvesterError
+from harvester.errors import Bug, HarvesterError
 from harvester.log import configure, event
 from harvester.settings import Settings
 from harvester.timer import Timer
@@ -59,13 +59,18 @@ class Reload:
             try:
                 await self._once()
             except HarvesterError as error:
-                event(
-                    "settings.rejected",
-                    level=logging.ERROR,
-                    code=error.code,
-                    why=error.message,
-                    next=error.hint or "mend it and send HUP again; the old settings go on",
-                )
+                wrong = error
+            except Exception as surprise:
+                wrong = Bug.of(surprise)  # or nobody would hear the next signal
+            else:
+                continue
+            event(
+                "settings.rejected",
+                level=logging.ERROR,
+                code=wrong.code,
+                why=wrong.message,
+                next=wrong.hint or "mend it and send HUP again; the old settings go on",
+            )
 
     async def _once(self) -> None:
         """Raises HarvesterError for a mistake in the settings; then nothing has changed."""

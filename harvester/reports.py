@@ -16,6 +16,7 @@ from typing import Any
 from harvester.bucket import Bucket
 from harvester.clock import Clock
 from harvester.crowd import Crowd
+from harvester.errors import Busy
 from harvester.verdict import Verdict
 
 PROBES = 5
@@ -49,7 +50,7 @@ class Reports:
         if (now := self._now) is not None and not now.task.done():
             began_s = self._clock.running_s()
             await now.over(wait_s)
-            if now.task.result() is Verdict.DENIED:
+            if _of(now.task) is Verdict.DENIED:
                 return Judged(Verdict.DENIED)
             if wait_s is not None:
                 wait_s = max(0.0, wait_s - (self._clock.running_s() - began_s))
@@ -60,7 +61,7 @@ class Reports:
             self._next = Crowd(asyncio.create_task(self._later(generation)))
         asked = self._next
         await asked.over(wait_s)
-        return Judged(asked.task.result())
+        return Judged(_of(asked.task))
 
     @property
     def up(self) -> bool:
@@ -107,3 +108,10 @@ class Reports:
             return None
         age_s = self._clock.awake_s() - self._last_alive[1]
         return age_s if age_s <= ALIVE_GOOD_FOR_S else None
+
+
+def _of(task: asyncio.Task[Verdict]) -> Verdict:
+    """What it found.  Raises Busy where it was ended: that is nothing of whoever waited."""
+    if task.cancelled():
+        raise Busy("the site was asked, and all was ended meanwhile", hint="ask again")
+    return task.result()

@@ -308,7 +308,11 @@ class SignIns:
             rejected=tuple(
                 one for each in (ledger, *others) for one in each.rejected_fingerprints()
             ),
-            totp_last_step=ledger.totp_step,
+            # One seed, whichever profile it was typed for: no code of it goes twice.
+            totp_last_step=max(
+                (one.totp_step for one in (ledger, *others) if one.totp_step is not None),
+                default=None,
+            ),
             identity_state=state,
             jar=current.jar if rung == "renew" and current is not None else (),
             browser=self._browser,

@@ -54,7 +54,7 @@ def standing_of(
     session, ledger = held.usable(), condition.ledger
     if flight.up:
         state = "refreshing"
-    elif session is not None:
+    elif session is not None and condition.broken is None:
         fresh = held.freshness(session)
         state = "live" if fresh in (Freshness.FRESH, Freshness.UNKNOWN) else "stale"
     elif condition.signed_out:

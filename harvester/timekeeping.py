@@ -50,6 +50,8 @@ class Timekeeping:
         by_s = self._clock.follow()
         if by_s:
             self._held.shift(by_s)
+            self._flight.shift(by_s)
+            self._witness.shift(by_s)
             self._afterlife.shift(by_s)
             self._condition.shift(by_s)
             self._records.shift(by_s)

@@ -147,7 +147,7 @@ class Upkeep:
         if self._flight.up:
             return
         await condition.pay()
-        if not self._held.durable:
+        if self._held.unsaved or not self._held.durable:
             await self._held.store()
         if not await self._held.changed_in_store():
             return
@@ -167,7 +167,7 @@ class Upkeep:
                 await self._held.store()
             return
         try:
-            if await self._held.read():
+            if await self._held.read(refused=condition.ledger.refused):
                 condition.mended()
                 condition.note("session.read", "another process stored it")
         except (StoreError, WrongSetting) as error:

@@ -1,6 +1,7 @@
 """What the site itself says of the session at hand.  Two witnesses make a refusal.
 
-A word about cookies that were rolled away meanwhile is no word about the ones at hand.
+A word about cookies that were rolled away, or a session that was replaced, meanwhile is no word
+about the ones at hand.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 
 from harvester.afterlife import SECOND_OPINION_S
 from harvester.clock import Clock
+from harvester.errors import Busy, RateLimited
 from harvester.held import Held
 from harvester.ledger import RETRY_AFTER_MOST_S
 from harvester.log import event
@@ -50,6 +52,15 @@ class Witness:
         """For how long the site still wants to be left alone (429, or 503 with Retry-After)."""
         return max(0.0, self._alone_until - self._clock.awake_s())
 
+    def raise_if_resting(self) -> None:
+        """Raises RateLimited while it does: then nothing of it is asked, by no rung."""
+        if self.rest_s > 0:
+            raise RateLimited(
+                "the site asked to be left alone for a while",
+                hint="wait; it is tried again by itself",
+                retry_after_s=self.rest_s,
+            )
+
     @property
     def asking(self) -> bool:
         """A probe is under way: whoever waits for it holds the session as it was."""
@@ -62,15 +73,17 @@ class Witness:
             if session is None:
                 return Verdict.DENIED
             verdict = await self._probe(session)
-            if verdict is not Verdict.DENIED or not self._rolled_away(session):
+            if verdict is not Verdict.DENIED or not self._outdated(session):
                 return verdict
         return Verdict.UNREACHABLE
 
-    def _rolled_away(self, session: Session) -> bool:
-        """What was asked about is the session at hand, and its cookies are others by now."""
+    def _outdated(self, asked: Session) -> bool:
+        """What was asked about is not at hand any more: its cookies were rolled away, or there is
+        another session by now."""
         held = self._held.session
-        same = held is not None and held.generation == session.generation
-        return same and held is not None and held.cookies != session.cookies
+        if held is None:
+            return False
+        return (held.generation, held.cookies) != (asked.generation, asked.cookies)
 
     async def _probe(self, session: Session) -> Verdict:
         if self.rest_s > 0:
@@ -103,7 +116,23 @@ class Witness:
             return Verdict.UNREACHABLE
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look())
-        return await asyncio.shield(self._looking)
+        looking = self._looking
+        await asyncio.wait({looking})
+        if looking.cancelled():
+            raise Busy("the site was asked, and all was ended meanwhile", hint="ask again")
+        return looking.result()
+
+    @property
+    def looking(self) -> bool:
+        """A look is under way."""
+        return self._looking is not None and not self._looking.done()
+
+    async def landed(self) -> None:
+        """Wait until none is."""
+        while (looking := self._looking) is not None and not looking.done():
+            await asyncio.wait({looking})
+            # Whoever waited for it goes on behind us.
+            await asyncio.sleep(0)
 
     async def close(self) -> None:
         if self._looking is not None and not self._looking.done():
@@ -112,12 +141,13 @@ class Witness:
 
     async def _look(self) -> Verdict:
         verdict = await self.probe()
-        if verdict is Verdict.DENIED:
-            session = self._held.session
+        while verdict is Verdict.DENIED and (session := self._held.session) is not None:
             await asyncio.sleep(SECOND_OPINION_S)
             verdict = await self.probe()
-            if verdict is Verdict.DENIED and session is not None:
+            # One no about this session and one about another are no two about either.
+            if verdict is Verdict.DENIED and self._is_at_hand(session):
                 self.refuse("two probes of ours", session)
+                break
         return verdict
 
     async def prove(self, *, within_s: float) -> Verdict:
@@ -136,15 +166,25 @@ class Witness:
         if after is not None:
             await self._held.proved(before, after)
             return False
-        if self._rolled_away(before):
+        if self._outdated(before):
             return False
         self.refuse("two touches of ours", before)
         return True
 
     def refuse(self, witnesses: str, session: Session) -> None:
         """``session`` is not served any more, if it still is the one at hand."""
-        held = self._held.session
-        if held is not None and held.generation == session.generation and not self._held.refused:
+        if self._is_at_hand(session) and not self._held.refused:
             self._held.refuse()
             self.refused_at = self._clock.wall_s()
             self._note("session.refused", f"the site said no to {witnesses}", next="a new session")
+
+    def _is_at_hand(self, session: Session) -> bool:
+        held = self._held.session
+        return held is not None and held.generation == session.generation
+
+    def shift(self, by_s: float) -> None:
+        """Our clock was set forward by ``by_s``."""
+        if self.silent_since is not None:
+            self.silent_since += by_s
+        if self.refused_at is not None:
+            self.refused_at += by_s

@@ -28,14 +28,40 @@ def mutants() -> Iterator[Mutant]:
     yield _off(
         "a refusal needs two witnesses",
         "witness.py",
-        "            if verdict is Verdict.DENIED and session is not None:\n",
-        "            if session is not None:\n",
+        "            if verdict is Verdict.DENIED and self._is_at_hand(session):\n",
+        "            if self._is_at_hand(session):\n",
     )
     yield _off(
         "an attempt is written down before it is made",
         "overseer.py",
         "return await self._write_down(self.ledger.with_submit(now, fingerprint))",
         "return None",
+    )
+    yield _off(
+        "a touch is written down before it is made",
+        "climb.py",
+        "        await note_down(self._records, spent)\n        return spent",
+        "        return spent",
+    )
+    yield _off(
+        "a silent sign-in is written down before it is made",
+        "sign_ins.py",
+        "            await note_down(self._records, ledger)\n            return await self._sign",
+        "            return await self._sign",
+    )
+    yield _off(
+        "who brings a session waits for who is at work",
+        "by_hand.py",
+        "async with locked(self._records.lock(), patience_s):",
+        "if True:",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "a sign-out is written down before the site is asked",
+        "by_hand.py",
+        "            await to_the_end(self._records.keep_ledger, ledger)\n            signed_out",
+        "            signed_out",
+        "tests/unit/test_crossings.py",
     )
     yield _off(
         "what cannot be written down is not done",
@@ -72,6 +98,26 @@ def mutants() -> Iterator[Mutant]:
         "budgets.py",
         "for each in (ledger, *others)",
         "for each in (ledger,)",
+    )
+    yield _off(
+        "of all profiles of an account one sends at a time",
+        "sign_ins.py",
+        "async with locked(self._records.account_lock(self._account), self._patience_s()):",
+        "if True:",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "an account that is locked is so for all its profiles",
+        "budgets.py",
+        "            if left_s > 0:\n                return AccountLocked(",
+        "            if False:\n                return AccountLocked(",
+    )
+    yield _off(
+        "a code counts in all profiles of its account",
+        "sign_ins.py",
+        "(one.totp_step for one in (ledger, *others) if",
+        "(one.totp_step for one in (ledger,) if",
+        "tests/unit/test_crossings.py",
     )
     yield _off(
         "an error is no reason for a heavier action",
@@ -165,7 +211,7 @@ def mutants() -> Iterator[Mutant]:
     yield _off(
         "a probe answers only reports that came before it",
         "reports.py",
-        "            if now.task.result() is Verdict.DENIED:\n",
+        "            if _of(now.task) is Verdict.DENIED:\n",
         "            if True:\n",
     )
     yield _off(
@@ -252,8 +298,15 @@ def mutants() -> Iterator[Mutant]:
     yield _off(
         "what was rolled is told to who was refused with it",
         "held.py",
-        "if self._rolled and self.session is not None:",
-        "if False:",
+        "if before is None or not self._rolled:",
+        "if True:",
+    )
+    yield _off(
+        "no two sessions have one number",
+        "held.py",
+        "            if not await self._counted(generation):\n                return\n",
+        "",
+        "tests/unit/test_crossings.py",
     )
     yield _off(
         "many daemons do not come in one second",
@@ -264,9 +317,23 @@ def mutants() -> Iterator[Mutant]:
     yield _off(
         "a no about a value that was rolled away is none",
         "witness.py",
-        "        return same and held is not None and held.cookies != session.cookies",
-        "        return False",
+        "return (held.generation, held.cookies) != (asked.generation, asked.cookies)",
+        "return False",
         "tests/unit/test_witnesses.py",
+    )
+    yield _off(
+        "a no about the session before is none about the next",
+        "witness.py",
+        "return (held.generation, held.cookies) != (asked.generation, asked.cookies)",
+        "return held.generation == asked.generation and held.cookies != asked.cookies",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "one no about each of two sessions is none",
+        "witness.py",
+        "if verdict is Verdict.DENIED and self._is_at_hand(session):",
+        "if verdict is Verdict.DENIED:",
+        "tests/unit/test_crossings.py",
     )
     yield _off(
         "callers in doubt are no storm",
@@ -289,6 +356,55 @@ def mutants() -> Iterator[Mutant]:
         "must not sign in again behind him.\n        await self._flight.cancel()\n",
         "must not sign in again behind him.\n",
         "tests/unit/test_witnesses.py",
+    )
+    yield _off(
+        "who waits for his turn is called off with the rest",
+        "flight.py",
+        "while (task := self._task) is not None:\n            task.cancel()\n",
+        "if self._task:\n            self._task.cancel()\n        while (task := self._task):\n",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "who was in doubt at a sign-out is not signed in behind it",
+        "keeper.py",
+        "            self._held.still()\n            session, wait_s",
+        "            session, wait_s",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "what was refused meanwhile is no answer to a report",
+        "keeper.py",
+        "            if not self._held.refused:\n                if session.generation",
+        "            if True:\n                if session.generation",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "who waits for a lock is not signed in behind a sign-out there",
+        "climb.py",
+        "if waited_s > 0 and current is not None and ledger.signed_out:",
+        "if False:",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "what was signed out is not stored again",
+        "records.py",
+        "if stored is None and self.ledger().signed_out:",
+        "if False:",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "a climb takes up no session that was refused",
+        "climb.py",
+        "known = ledger.refused if current is None else max(ledger.refused, current.generation)",
+        "known = 0 if current is None else current.generation",
+        "tests/unit/test_crossings.py",
+    )
+    yield _off(
+        "a tick takes up no session that was refused",
+        "held.py",
+        "known = refused if self.session is None else max(refused, self.session.generation)",
+        "known = 0 if self.session is None else self.session.generation",
+        "tests/unit/test_crossings.py",
     )
     yield _off(
         "a silent site is asked again",
@@ -335,9 +451,16 @@ def mutants() -> Iterator[Mutant]:
     yield _off(
         "a site that asks for rest is left alone",
         "witness.py",
-        "if self.rest_s > 0:",
-        "if False:",
+        "        if self.rest_s > 0:\n            return Verdict.UNREACHABLE\n",
+        "",
         "tests/faults/test_site_faults.py",
+    )
+    yield _off(
+        "a site that asks for rest is left alone by every rung",
+        "keeper.py",
+        'if why != "headed":\n                self._witness.raise_if_resting()',
+        "if False:\n                self._witness.raise_if_resting()",
+        "tests/unit/test_crossings.py",
     )
     yield _off(
         "a clock that is set moves no age",
@@ -368,6 +491,13 @@ def mutants() -> Iterator[Mutant]:
         "        if touched.session is None:\n            return None\n",
         "",
         "tests/unit/test_afterlife.py",
+    )
+    yield _off(
+        "nobody falls back upon what another process saw refused",
+        "keeper.py",
+        "if last is not None and last.generation <= self._condition.ledger.refused:",
+        "if False:",
+        "tests/unit/test_crossings.py",
     )
     yield _off(
         "only who dies young gives way to the one before",

@@ -559,3 +559,12 @@ async def test_a_wait_after_a_lost_answer_is_shown_with_its_end(tmp_path, world)
     await engine.keeper.follow_store()
     shown = profile_status(engine.keeper, world.clock.wall_s())["backoff_until"]
     assert shown == rfc3339(world.clock.wall_s() + 30)
+
+
+async def test_of_a_person_who_signed_in_as_somebody_else_nothing_is_remembered(tmp_path, world):
+    world.lands_in, world.switch_answer = "org_B", Answer(403)
+    engine = await restarted(tmp_path, world, profile(organization="org_A"))
+    with pytest.raises(errors.OrganizationMismatch):
+        await engine.keeper.refresh(headed=True)
+    assert engine.records.identity_state() is None
+    await engine.keeper.close()

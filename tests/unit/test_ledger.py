@@ -88,6 +88,18 @@ def test_other_profiles_of_the_account_count_too():
     assert refuses_submit(mine, NOW, PROFILE) is None
     refusal = refuses_submit(mine, NOW, PROFILE, others=(other,))
     assert refusal is not None and refusal.code == "credentials_rejected"
+    assert refusal.hint.endswith("harvester unlock, for each profile of this account")
+    both = mine.with_submit(NOW, "z").with_rejected("z")
+    refusal = refuses_submit(both, NOW, PROFILE)
+    assert refusal is not None and refusal.hint.endswith("harvester unlock")
+
+
+def test_an_account_that_another_profile_found_locked_is_left_alone_for_a_day():
+    other = Ledger().with_latch(NOW, AccountLocked("locked"), blocks=("scripted",), settings="x")
+    refusal = refuses_submit(Ledger(), NOW + 60, PROFILE, others=(Ledger(), other))
+    assert refusal is not None
+    assert (refusal.code, refusal.retry_after_s) == ("account_locked", DAY_S - 60)
+    assert refuses_submit(Ledger(), NOW + DAY_S, PROFILE, others=(other,)) is None
 
 
 def test_a_limit_of_none_sends_nothing():
@@ -259,3 +271,8 @@ def test_a_ledger_by_another_clock_has_the_same_ages():
 
     assert times(ledger.shifted(-500.0)) == [at - 500 for at in times(ledger)]
     assert Ledger().shifted(1e6) == Ledger()
+
+
+def test_what_did_not_help_by_a_clock_that_was_ahead_is_tried_again():
+    assert not Ledger().with_usefulness(NOW, "touch", helped=False).worth("touch", NOW + 10)
+    assert Ledger().with_usefulness(NOW + HOUR_S, "touch", helped=False).worth("touch", NOW)

@@ -3,8 +3,10 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from engine import Engine, FakeClock, World, profile
-from harvester.errors import OrganizationMismatch
+from harvester.errors import KeyWrong, OrganizationMismatch
 
 
 async def test_of_three_who_ask_at_once_none_slips_past_a_session_of_another_organisation(
@@ -23,3 +25,24 @@ async def test_of_three_who_ask_at_once_none_slips_past_a_session_of_another_org
     assert [type(one) for one in told] == [OrganizationMismatch] * 3
     assert world.sign_ins == []
     await other.keeper.close()
+
+
+async def test_a_store_of_another_key_stops_all_and_says_so_until_the_key_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong() -> None:
+        raise KeyWrong("it was sealed with another key")
+
+    engine = Engine(tmp_path / "store", World(FakeClock()))
+    await engine.keeper.start()
+    await engine.keeper.get()
+    with monkeypatch.context() as patched:
+        patched.setattr(engine.records, "ledger", wrong)
+        await engine.keeper.follow_store()
+        with pytest.raises(KeyWrong):
+            await engine.keeper.get()
+        assert not engine.keeper.ready and engine.keeper.why_not.startswith("key_wrong")
+        assert engine.keeper.standing().state == "waiting"
+    await engine.keeper.check()  # nobody asks for a session: the daemon sees it by itself
+    assert engine.keeper.ready and engine.keeper.standing().state == "live"
+    await engine.keeper.close()

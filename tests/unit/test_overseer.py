@@ -63,3 +63,23 @@ async def test_what_no_disk_takes_is_not_granted(
     refusal = await (asked.submit("fp") if ask == "submit" else asked.code(7))
     assert refusal is not None and refusal.code == "store_full"
     assert not asked.ledger.submits and asked.ledger.totp_step is None
+
+
+@pytest.mark.parametrize("rung", ["touch", "silent"])
+async def test_a_rung_that_types_nothing_is_in_the_ledger_before_it_is_taken(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, rung: str
+) -> None:
+    world, counted = engine.world, []
+    await engine.keeper.start()
+    await engine.keeper.get()
+    name = "get" if rung == "touch" else "run"
+    real = getattr(world, name)
+
+    async def watched(*given: Any) -> Any:
+        counted.append(rung in stored(engine).buckets)
+        return await real(*given)
+
+    monkeypatch.setattr(world, name, watched)
+    await engine.keeper.refresh(hard=rung == "silent")
+    assert counted == [True]
+    await engine.keeper.close()

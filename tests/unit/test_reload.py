@@ -24,6 +24,7 @@ from harvester.reload import Reload
 from harvester.session import Cookie
 from harvester.settings import Settings, load, sources
 from harvester.timer import Timer
+from harvester.verdict import Answer
 
 BASE = {
     "HARVESTER_ORIGIN": ORIGIN,
@@ -192,6 +193,46 @@ async def test_what_the_site_refused_is_not_served_again(house, settings, world)
     assert house.keeper("default").current is None
 
 
+async def test_callers_who_leave_no_gap_keep_no_settings_out(house, settings, world, monkeypatch):
+    await house.keeper("default").get()
+    world.answer = Answer(404)  # the probe's path is wrong: that is what is to be mended
+    real, told = Keeper.take_over, []
+
+    async def in_traffic(self: Keeper, before: Keeper) -> None:
+        await real(self, before)
+        told.append(asyncio.create_task(before.report(generation=1)))
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Keeper, "take_over", in_traffic)
+    async with asyncio.timeout(5):
+        await house.reload(settings(HARVESTER_PROBE_PATH="/right"))
+    assert house.keeper("default").profile.site.probe_path == "/right"
+    assert {one.verdict for one in await asyncio.gather(*told)} == {"unreachable"}
+
+
+async def test_what_was_made_for_the_last_caller_of_the_old_settings_is_taken_up(
+    house, settings, world, monkeypatch
+):
+    await house.keeper("default").get()
+    world.revoke()
+    real, told = Keeper.take_over, []
+
+    async def in_traffic(self: Keeper, before: Keeper) -> None:
+        await real(self, before)
+        if len(told) < 3:
+            told.append(asyncio.create_task(before.report(generation=len(told) + 1)))
+            await asyncio.sleep(0)
+            world.revoke()
+
+    monkeypatch.setattr(Keeper, "take_over", in_traffic)
+    async with asyncio.timeout(10):
+        await house.reload(settings(HARVESTER_MAX_AGE="12h"))
+    made = [one.session.generation for one in await asyncio.gather(*told)]
+    assert made == [2, 3, 4]
+    current = house.keeper("default").current
+    assert current is not None and current.session.generation == 4
+
+
 async def test_a_session_does_not_follow_to_another_origin(house, settings, world, tmp_path):
     await house.keeper("default").get()
     record = tmp_path / "store" / "profiles" / "default" / "session"
@@ -317,6 +358,13 @@ async def test_a_mistake_is_told_and_the_old_settings_go_on(reload, house, setti
     # And the next one is heard.
     [(name, told)] = await reload(Reading(settings(**NO_WORK)))
     assert (name, told["gone"]) == ("settings.reloaded", ("work",))
+
+
+async def test_what_nobody_foresaw_is_told_and_the_next_signal_is_heard(reload, settings):
+    [(name, told)] = await reload(Reading(RuntimeError("canary-in-a-text")))
+    assert (name, told["code"]) == ("settings.rejected", "bug")
+    assert "canary" not in told["why"]
+    assert [name for name, _ in await reload(Reading(settings()))] == ["settings.reloaded"]
 
 
 async def test_what_needs_a_restart_is_named_and_stays_as_it_is(reload, house, settings, tmp_path):

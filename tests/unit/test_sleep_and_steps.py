@@ -228,6 +228,31 @@ async def test_what_is_latched_stays_so(house, world, by_s):
 
 
 @STEPS
+async def test_since_when_a_site_is_silent_is_still_told(house, world, by_s):
+    engine = await begun(house, world)
+    world.clock.sleep(600)
+    world.down = True
+    await engine.keeper.prove(within_s=0)
+    before = engine.keeper.standing().trouble
+    assert before is not None and before.code == "site_down"
+    world.clock.wall += by_s
+    after = engine.keeper.standing().trouble
+    assert after is not None and after.code == "site_down"
+    assert after.since == before.since + by_s
+
+
+@STEPS
+async def test_since_when_every_climb_fails_is_still_told(house, world, by_s):
+    engine = await house()
+    world.down = True
+    with pytest.raises(errors.SiteDown):
+        await engine.keeper.get()
+    before = engine.keeper.standing().trouble.since
+    world.clock.wall += by_s
+    assert engine.keeper.standing().trouble.since == before + by_s
+
+
+@STEPS
 async def test_a_second_process_of_the_boot_neither_signs_in_nor_refuses(house, world, by_s):
     await begun(house, world)
     world.clock.sleep(60)
