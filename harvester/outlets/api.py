@@ -178,9 +178,13 @@ class Api:
         if tag in (one.strip() for one in request.headers.get("If-None-Match", "").split(",")):
             return web.Response(status=304, headers={"ETag": tag})
         if form is None or form == "json":
-            return self._given(keeper, served)
-        self._tally.served("api", keeper.profile.name, form)
-        return web.Response(text=wire.printable(served, form) + "\n", headers={"ETag": tag})
+            response = self._given(keeper, served)
+        else:
+            response = web.Response(text=wire.printable(served, form) + "\n")
+            response.headers["ETag"] = tag
+            self._tally.served("api", keeper.profile.name, form)
+        response.headers.update(wire.beside(served))
+        return response
 
     async def _report(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = await _body(request)

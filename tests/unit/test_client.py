@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakedaemon import SESSION, FakeDaemon
-from harvester import client as client_module
+from harvester import dial
 from harvester.client import Client
 from harvester.errors import (
     Bug,
@@ -152,7 +152,7 @@ def test_a_door_closed_without_a_word_is_told_as_such(tmp_path: Path) -> None:
 def test_a_daemon_that_hangs_is_left_when_the_time_is_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "_GRACE_S", 0.05)
+    monkeypatch.setattr(dial, "_GRACE_S", 0.05)
     with socket.socket(socket.AF_UNIX) as hanging:
         hanging.bind(str(tmp_path / "s"))
         hanging.listen(1)
@@ -161,7 +161,7 @@ def test_a_daemon_that_hangs_is_left_when_the_time_is_over(
 
 
 def test_an_answer_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_ANSWER_LIMIT_BYTES", 1000)
+    monkeypatch.setattr(dial, "_ANSWER_LIMIT_BYTES", 1000)
     with FakeDaemon(tmp_path / "s") as daemon:
         daemon.set("/v1/status", b"x" * 100_000)
         with pytest.raises(Bug):
@@ -174,7 +174,7 @@ def test_a_stranger_who_answers_is_not_trusted(
     stranger = os.geteuid() + 4321
     with FakeDaemon(tmp_path / "s") as daemon:
         daemon.set("/v1/status", {})
-        monkeypatch.setattr(client_module, "peer_uid", lambda _: stranger)
+        monkeypatch.setattr(dial, "peer_uid", lambda _: stranger)
         with pytest.raises(ConfigUnsafe, match=str(stranger)):
             client_of(daemon.path).status()
     assert daemon.asked == []
@@ -183,7 +183,7 @@ def test_a_stranger_who_answers_is_not_trusted(
 def test_the_kernel_tells_who_answers(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
-        assert client_module.peer_uid(ours) == os.geteuid()
+        assert dial.peer_uid(ours) == os.geteuid()
 
 
 def test_importing_the_client_imports_the_standard_library_only(tmp_path: Path) -> None:
