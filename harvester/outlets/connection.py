@@ -1,6 +1,7 @@
 """One connection to an outlet: who may open it, how long and how big its requests may be.
 
     connected → peer's uid? → room? → header (5 s, 16 KiB) → body (10 s) → answer → idle (30 s) ↺
+                                      └ asked before, in the same bytes ─────┘  (the fast lane)
 
 aiohttp has no deadline for a header and no limit for a whole one; both are built here, on the
 protocol class that it offers for it.  Knows nothing of paths, sessions or profiles: it hands
@@ -12,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -23,12 +24,16 @@ from aiohttp.streams import StreamReader
 from harvester import wire
 from harvester.errors import Bug, Busy, HarvesterError, Usage
 from harvester.log import event
+from harvester.outlets.lane import is_plain
 from harvester.outlets.peer import may_enter
 
 # A client on this machine sends its header in one write; five seconds is a swapped-out one.
 HEADER_DEADLINE_S = 5.0
 # No request of ours carries more than a line of JSON.
 BODY_DEADLINE_S = 10.0
+# aiohttp's own time for idle connections does not see what the fast lane answers, so that ours is
+# the only one: this one is never over.
+_NEVER_S = 1e9
 # Longer than the pause between two requests of a polling tool, shorter than anybody's patience
 # with a daemon that holds 2,048 dead connections.
 IDLE_S = 30.0
@@ -42,6 +47,16 @@ FULL_RETRY_S = 1.0
 _LINGER_S = 2.0
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+
+class Lane(Protocol):
+    """Answers at once what was asked before, see ``lane.py``."""
+
+    def again(self, asked: bytes) -> bytes | None: ...
+
+    def learn(
+        self, asked: bytes, request: web.BaseRequest, response: web.StreamResponse
+    ) -> None: ...
 
 
 def problem_response(error: HarvesterError, *, status: int | None = None) -> web.Response:
@@ -64,7 +79,17 @@ def problem_response(error: HarvesterError, *, status: int | None = None) -> web
 class Connection(web.RequestHandler):
     """aiohttp's connection, with a door in front and deadlines around the header."""
 
-    __slots__ = ("_awaiting", "_deadline", "_door", "_header_bytes", "_outside")
+    __slots__ = (
+        "_asked",
+        "_awaiting",
+        "_deadline",
+        "_door",
+        "_header_bytes",
+        "_idling",
+        "_outside",
+        "_quiet",
+        "_rested_s",
+    )
 
     def __init__(self, door: Door, **settings: Any) -> None:
         super().__init__(door, **settings)
@@ -72,6 +97,13 @@ class Connection(web.RequestHandler):
         self._awaiting = True
         self._header_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
+        # Since when nobody asks anything, and what ends the connection for it.
+        self._rested_s = 0.0
+        self._idling: asyncio.TimerHandle | None = None
+        # The parser holds nothing, and no request is under way: what comes now begins a request.
+        self._quiet = True
+        # The one whole request under way, in its very bytes; empty where it is none of the plain.
+        self._asked = b""
         # Set while a connection that was not let in is told so and closed.
         self._outside: asyncio.Transport | None = None
 
@@ -99,6 +131,10 @@ class Connection(web.RequestHandler):
             # make the kernel throw the answer away.
             self._outside.close()
             return
+        if self._quiet and self._answered_at_once(data):
+            return
+        self._asked = data if self._quiet and is_plain(data) else b""
+        self._quiet = False
         if self._awaiting:
             self._header_bytes += len(data)
             self._arm()
@@ -107,8 +143,28 @@ class Connection(web.RequestHandler):
             # A whole header has just woken the task that begins the request; this runs after it.
             self._loop.call_soon(self._measure)
 
+    def _answered_at_once(self, data: bytes) -> bool:
+        """The fast lane, for who reads what he is sent.  Leaves all as after an ordinary answer."""
+        lane, transport = self._door.lane, self.transport
+        if lane is None or transport is None or transport.get_write_buffer_size():
+            return False
+        answer = lane.again(data)
+        if answer is None:
+            return False
+        self.begun()
+        transport.write(answer)
+        self._answered()
+        return True
+
+    def close(self) -> None:
+        """Answer what is under way, and no more."""
+        self._quiet = False
+        super().close()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self._disarm()
+        if self._idling is not None:
+            self._idling.cancel()
         self._door.waiting.pop(self, None)
         self._door.inside.discard(self)
         if self._outside is None:
@@ -128,10 +184,33 @@ class Connection(web.RequestHandler):
             resp.force_close()
         finished = await super().finish_response(request, resp, start_time)
         if request.content.is_eof() and self.transport is not None:
-            self._awaiting = True
-            self._header_bytes = 0
-            self._door.waiting[self] = None
+            self._answered()
+            if self._asked and resp.keep_alive:
+                self._quiet = True
+                if self._door.lane is not None:
+                    self._door.lane.learn(self._asked, request, resp)
+        self._asked = b""
         return finished
+
+    def _answered(self) -> None:
+        """A request was answered, and the next one is awaited."""
+        self._awaiting = True
+        self._header_bytes = 0
+        self._door.waiting[self] = None
+        self._rested_s = self._loop.time()
+        if self._idling is None:
+            self._idling = self._loop.call_later(IDLE_S, self._idle)
+
+    def _idle(self) -> None:
+        """Close what has been idle for long; one timer, whatever was asked since it was set."""
+        self._idling = None
+        if not self._awaiting or self._header_bytes:
+            return  # a request is under way, and its end begins anew
+        left_s = self._rested_s + IDLE_S - self._loop.time()
+        if left_s > 0:
+            self._idling = self._loop.call_later(left_s, self._idle)
+        else:
+            self.force_close()
 
     def handle_error(
         self,
@@ -188,17 +267,20 @@ class Connection(web.RequestHandler):
 class Door(web.Server):
     """Makes the connections of one listening socket and counts them."""
 
-    def __init__(self, answer: Answer, *, allow_uids: Collection[int]) -> None:
+    def __init__(
+        self, answer: Answer, *, allow_uids: Collection[int], lane: Lane | None = None
+    ) -> None:
         super().__init__(
             answer,
             request_factory=self._begin,
             access_log=None,
-            keepalive_timeout=IDLE_S,
+            keepalive_timeout=_NEVER_S,
             lingering_time=_LINGER_S,
             tcp_keepalive=False,
             auto_decompress=False,
         )
         self.allow_uids = frozenset(allow_uids)
+        self.lane = lane
         self.inside: set[Connection] = set()
         # Without a whole request, the one that has waited longest first.
         self.waiting: dict[Connection, None] = {}

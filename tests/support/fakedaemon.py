@@ -123,7 +123,7 @@ class FakeDaemon:
             head += f'ETag: "{value["generation"]}"\r\n'
             head += f"Harvester-Expires-At: {value['expires_at']}\r\n"
             if value["stale"]:
-                head += f"Harvester-Stale: {json.dumps(value['error'])}\r\n"
+                head += f"Harvester-Stale: {json.dumps(value.get('error') or {})}\r\n"
             if not value["min_valid_met"]:
                 head += "Harvester-Min-Valid-Met: false\r\n"
         connection.sendall(head.encode() + b"Connection: close\r\n\r\n" + data)
