@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Something local that does not even accept within this time hangs.
 _CONNECT_S = 2.0
+_KNOCK_EVERY_S = 0.01
 # The daemon answers at `wait_s` at the latest; the rest is for a loaded machine.
 _GRACE_S = 10.0
 # An answer from memory is there in milliseconds; after this long somebody wonders what goes on.
@@ -136,8 +137,7 @@ def ask(
 def _connected(path: str, *, named: bool) -> _socket.socket | None:
     connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
     try:
-        connection.settimeout(_CONNECT_S)
-        connection.connect(path)
+        _connect(connection, path)
         _check_peer(connection, path)
     except OSError as error:
         connection.close()
@@ -156,6 +156,21 @@ def _connected(path: str, *, named: bool) -> _socket.socket | None:
     if foreign:
         raise not_allowed(path)
     raise hangs(f"the daemon at {path} does not accept a connection")
+
+
+def _connect(connection: _socket.socket, path: str) -> None:
+    """Raises OSError.  Where the daemon's queue of callers is full, the kernel turns away whoever
+    has a time-out, at once: then it is knocked again."""
+    connection.settimeout(_CONNECT_S)
+    ends_s = time.monotonic() + _CONNECT_S
+    while True:
+        try:
+            connection.connect(path)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= ends_s:
+                raise
+        time.sleep(_KNOCK_EVERY_S)
 
 
 def peer_uid(connection: _socket.socket) -> int:

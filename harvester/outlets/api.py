@@ -33,8 +33,8 @@ from harvester.outlets.connection import (
     too_large_header,
     unexpected,
 )
+from harvester.outlets.doorstep import Doorstep
 from harvester.outlets.lane import Given, Lane
-from harvester.outlets.listen import BACKLOG
 from harvester.profile import Profile
 from harvester.session import Cookie, Served
 from harvester.tally import Tally
@@ -114,22 +114,20 @@ class Api:
         self._lane = Lane(house.keeper, self._tally)
         self._allow_uids = frozenset(allow_uids)
         self._door: Door | None = None
-        self._server: asyncio.Server | None = None
+        self._doorstep: Doorstep | None = None
 
     async def start(self, sock: socket.socket) -> None:
         """Answer on ``sock``, which is bound; ``stop`` closes it, its path is the caller's."""
         self._door = Door(self._answer, allow_uids=self._allow_uids, lane=self._lane)
-        loop = asyncio.get_running_loop()
-        # Not create_unix_server: from Python 3.13 on it removes the path by itself.
-        self._server = await loop.create_server(self._door, sock=sock, backlog=BACKLOG)
+        self._doorstep = Doorstep(self._door, sock)
 
     async def stop(self, grace_s: float) -> None:
         """Take no more callers, give those inside ``grace_s`` to be answered, close all."""
-        if self._server is None or self._door is None:
+        if self._doorstep is None or self._door is None:
             return
-        self._server.close()
-        self._server = None
+        doorstep, self._doorstep = self._doorstep, None
         door, self._door = self._door, None
+        await doorstep.stop()
         door.pre_shutdown()
         # aiohttp waits up to its time-out twice: for the answer, then for the cancelled task.
         await door.shutdown(timeout=grace_s / 2)

@@ -3,6 +3,8 @@
     connected → peer's uid? → room? → header (5 s, 16 KiB) → body (10 s) → answer → idle (30 s) ↺
                                       └ asked before, in the same bytes ─────┘  (the fast lane)
 
+Who comes by ``doorstep.py`` has had the first three there.
+
 aiohttp has no deadline for a header and no limit for a whole one; both are built here, on the
 protocol class that it offers for it.  Knows nothing of paths, sessions or profiles: it hands
 each request that is whole enough to one coroutine and turns what is not into a problem.
@@ -12,8 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
@@ -21,11 +24,25 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
-from harvester import wire
-from harvester.errors import Bug, Busy, HarvesterError, Usage
+from harvester.errors import Busy, Usage
 from harvester.log import event
-from harvester.outlets.lane import is_plain
+from harvester.outlets.doorstep import Guest
+from harvester.outlets.lane import Lane, is_plain
 from harvester.outlets.peer import may_enter
+from harvester.outlets.problems import problem_response, raw_problem, unexpected
+
+__all__ = [
+    "BODY_DEADLINE_S",
+    "BODY_LIMIT_BYTES",
+    "CONNECTIONS_LIMIT",
+    "HEADER_LIMIT_BYTES",
+    "Connection",
+    "Door",
+    "header_bytes",
+    "problem_response",
+    "too_large_header",
+    "unexpected",
+]
 
 # A client on this machine sends its header in one write; five seconds is a swapped-out one.
 HEADER_DEADLINE_S = 5.0
@@ -49,33 +66,6 @@ _LINGER_S = 2.0
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-class Lane(Protocol):
-    """Answers at once what was asked before, see ``lane.py``."""
-
-    def again(self, asked: bytes) -> bytes | None: ...
-
-    def learn(
-        self, asked: bytes, request: web.BaseRequest, response: web.StreamResponse
-    ) -> None: ...
-
-
-def problem_response(error: HarvesterError, *, status: int | None = None) -> web.Response:
-    """An error as every outlet answers it.  ``status`` overrules where HTTP has a closer word."""
-    told = wire.problem(error)
-    if status is not None:
-        told["status"] = status
-    response = web.Response(
-        status=told["status"],
-        text=wire.as_json(told) + "\n",
-        content_type="application/problem+json",
-        headers={"Cache-Control": "no-store"},
-    )
-    if error.retry_after_s is not None:
-        # Whole seconds, rounded up: a caller that comes at that time must not be early.
-        response.headers["Retry-After"] = str(max(1, -int(-error.retry_after_s // 1)))
-    return response
-
-
 class Connection(web.RequestHandler):
     """aiohttp's connection, with a door in front and deadlines around the header."""
 
@@ -87,8 +77,11 @@ class Connection(web.RequestHandler):
         "_header_bytes",
         "_idling",
         "_outside",
+        "_owed",
         "_quiet",
         "_rested_s",
+        "_said",
+        "_since_s",
     )
 
     def __init__(self, door: Door, **settings: Any) -> None:
@@ -104,26 +97,45 @@ class Connection(web.RequestHandler):
         self._quiet = True
         # The one whole request under way, in its very bytes; empty where it is none of the plain.
         self._asked = b""
+        # Who comes from the doorstep: since when, what he said there, what he was not sent yet.
+        self._since_s: float | None = None
+        self._said = self._owed = b""
         # Set while a connection that was not let in is told so and closed.
         self._outside: asyncio.Transport | None = None
 
+    def greeted(self, said: bytes, since_s: float, owed: bytes) -> None:
+        """Comes from the doorstep, where he was looked at and has had his room since."""
+        self._said, self._since_s, self._owed = said, since_s, owed
+        self._door.inside.add(self)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)
-        if not may_enter(transport.get_extra_info("socket"), self._door.allow_uids):
-            # Nothing has been read, and nothing is told.
-            self._outside = transport
-            transport.abort()
-            event("socket.peer_refused", level=logging.WARNING)
-            return
-        if not self._door.make_room():
-            self._outside = transport
-            transport.write(_FULL)
-            self._arm()
+        if self._since_s is None and not self._looked_at(transport):
             return
         self._door.waiting[self] = None
         self._door.inside.add(self)
         super().connection_made(transport)
         self._arm()
+        if self._owed:
+            transport.write(self._owed)
+        if self._said:
+            self.data_received(self._said)
+        self._said = self._owed = b""
+
+    def _looked_at(self, transport: asyncio.Transport) -> bool:
+        """Whether he may come in; who may not is told, or not even that."""
+        if not may_enter(transport.get_extra_info("socket"), self._door.allow_uids):
+            # Nothing has been read, and nothing is told.
+            self._outside = transport
+            transport.abort()
+            event("socket.peer_refused", level=logging.WARNING)
+            return False
+        if not self._door.make_room():
+            self._outside = transport
+            transport.write(_FULL)
+            self._arm()
+            return False
+        return True
 
     def data_received(self, data: bytes) -> None:
         if self._outside is not None:
@@ -222,6 +234,8 @@ class Connection(web.RequestHandler):
         """What aiohttp could not parse, or an error that nobody caught."""
         if request.writer.output_size > 0:
             raise ConnectionError("part of an answer has been sent already")
+        if isinstance(exc, ConnectionError):
+            raise exc  # whoever asked is gone, in the middle of what he sent: nobody's mistake
         if isinstance(exc, LineTooLong):
             response = problem_response(too_large_header(), status=431)
         elif status == 400:
@@ -243,7 +257,8 @@ class Connection(web.RequestHandler):
 
     def _arm(self) -> None:
         if self._deadline is None:
-            self._deadline = self._loop.call_later(HEADER_DEADLINE_S, self._too_slow)
+            since_s, self._since_s = self._since_s or self._loop.time(), None
+            self._deadline = self._loop.call_at(since_s + HEADER_DEADLINE_S, self._too_slow)
 
     def _disarm(self) -> None:
         if self._deadline is not None:
@@ -281,12 +296,33 @@ class Door(web.Server):
         )
         self.allow_uids = frozenset(allow_uids)
         self.lane = lane
-        self.inside: set[Connection] = set()
+        self.inside: set[Guest] = set()
         # Without a whole request, the one that has waited longest first.
-        self.waiting: dict[Connection, None] = {}
+        self.waiting: dict[Guest, None] = {}
 
     def __call__(self) -> Connection:
         return Connection(self, loop=self._loop, **self._kwargs)
+
+    @property
+    def header_s(self) -> float:
+        return HEADER_DEADLINE_S
+
+    @property
+    def idle_s(self) -> float:
+        return IDLE_S
+
+    async def let_in(
+        self, sock: socket.socket, said: bytes, since_s: float, *, owed: bytes, full: bool
+    ) -> None:
+        """See ``Room``."""
+        inside = self()
+        if not full:
+            inside.greeted(said, since_s, owed)
+        try:
+            await self._loop.connect_accepted_socket(lambda: inside, sock)
+        except OSError:
+            self.inside.discard(inside)
+            sock.close()
 
     def make_room(self) -> bool:
         """Whether one more may come in; closes the longest waiting one if that makes room."""
@@ -325,25 +361,7 @@ def too_large_header() -> Usage:
     )
 
 
-def unexpected(exc: BaseException | None) -> Bug:
-    """An error that is our mistake: where it happened is told and logged, never its text."""
-    bug = Bug.of(exc)
-    event("bug", level=logging.ERROR, why=bug.message)
-    return bug
-
-
-def _raw(error: HarvesterError, *, status: int) -> bytes:
-    """A problem as bytes, for a connection that has no request to answer yet."""
-    response = problem_response(error, status=status)
-    body = cast(bytes, response.body)
-    head = [f"HTTP/1.1 {status} {response.reason}", "Connection: close"]
-    head += [f"{name}: {value}" for name, value in response.headers.items()]
-    if "Content-Length" not in response.headers:
-        head.append(f"Content-Length: {len(body)}")
-    return "\r\n".join([*head, "", ""]).encode("ascii") + body
-
-
-_FULL = _raw(
+_FULL = raw_problem(
     Busy(
         f"{CONNECTIONS_LIMIT} requests are being answered already",
         hint="try again in a moment; close connections that are not needed",
@@ -351,4 +369,4 @@ _FULL = _raw(
     ),
     status=503,
 )
-_HEADER_TOO_LARGE = _raw(too_large_header(), status=431)
+_HEADER_TOO_LARGE = raw_problem(too_large_header(), status=431)

@@ -172,9 +172,9 @@ async def test_a_request_in_pieces_or_in_a_row_is_parsed_and_answered_in_order(
     api: Api, path: Path, house: FakeHouse
 ) -> None:
     async with calling(path) as caller:
-        await caller.ask(get())
-    recalled = house.recalled
-    async with calling(path) as caller:
+        for query in ("", "?format=env", "?format=value"):
+            await caller.ask(get(query))
+        recalled = house.recalled
         caller.writer.write(get()[:20])
         await asyncio.sleep(0.02)
         assert b"200 OK" in await caller.ask(get()[20:])
@@ -286,6 +286,23 @@ async def test_who_does_not_read_is_not_written_to_without_end(api: Api, path: P
         caller.writer.transport.abort()
         while api._door.inside:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+async def test_who_reads_late_gets_all_answers_whole_and_in_order(
+    api: Api, path: Path, house: FakeHouse
+) -> None:
+    async with calling(path) as caller:
+        first = await caller.ask(get())
+    count = 600  # of 900 bytes each: twice what the kernel keeps for a reader
+    async with calling(path) as late:
+        late.writer.transport.pause_reading()
+        for _ in range(count):
+            late.writer.write(get())
+            await asyncio.sleep(0)
+        assert house.recalled < count, "the doorstep let him in when he did not read"
+        late.writer.transport.resume_reading()
+        for _ in range(count):
+            assert undated(await late.answer()) == undated(first)
 
 
 async def test_the_memory_is_bounded_and_a_sign_out_clears_it(api: Api, path: Path) -> None:

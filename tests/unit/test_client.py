@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -158,6 +159,30 @@ def test_a_daemon_that_hangs_is_left_when_the_time_is_over(
         hanging.listen(1)
         with pytest.raises(TimedOut):
             client_of(tmp_path / "s").status()
+
+
+def test_a_full_queue_of_callers_is_waited_for_and_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dial, "_CONNECT_S", 0.3)
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as first:
+        busy.bind(str(tmp_path / "s"))
+        busy.listen(0)
+        first.connect(str(tmp_path / "s"))
+        with pytest.raises(TimedOut, match="does not accept"):
+            client_of(tmp_path / "s").status()
+
+        def serve() -> None:
+            busy.accept()[0].close()
+            with busy.accept()[0] as asked:
+                asked.recv(65536)
+                asked.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+        monkeypatch.setattr(dial, "_CONNECT_S", 5.0)
+        serving = threading.Timer(0.1, serve)
+        serving.start()
+        assert client_of(tmp_path / "s").status() == {}
+        serving.join()
 
 
 def test_an_answer_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
