@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import subprocess
 import sys
 import threading
@@ -15,63 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from harvester import dial
 from harvester.errors import HarvesterError
+from serving_process import MORE_MEMORY_KB, ServingProcess, ask
 
 SUPPORT = Path(__file__).parents[1] / "support"
-REQUEST = b"GET /v1/session HTTP/1.1\r\nHost: h\r\n\r\n"
 ATTACKERS = 4
 EVERY_S = 0.01
 SLOWEST_S = 0.05
-MORE_MEMORY_KB = 64 * 1024
-
-
-class Served:
-    """The API in a process of its own."""
-
-    def __init__(self, place: Path) -> None:
-        self.path = place / "run" / "h.sock"
-        self.log = place / "log"
-        with self.log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, str(SUPPORT / "served.py"), str(self.path)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True,
-            )  # fmt: skip
-        assert self._process.stdout is not None
-        assert self._process.stdout.readline() == "ready\n", self.log.read_text()
-
-    def memory_kb(self) -> int:
-        """What this process would give back if it ended (PSS)."""
-        lines = Path(f"/proc/{self._process.pid}/smaps_rollup").read_text().splitlines()
-        return int(next(line for line in lines if line.startswith("Pss:")).split()[1])
-
-    def descriptors(self) -> int:
-        return len(os.listdir(f"/proc/{self._process.pid}/fd"))
-
-    def stop(self) -> int:
-        self._process.communicate(timeout=20)
-        return self._process.returncode
-
-    def connected(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(20)
-        connection.connect(str(self.path))
-        return connection
-
-    def ask_anew(self) -> None:
-        """As a command does."""
-        found = dial.ask([str(self.path)], "GET", "/v1/session", named=True, wait_s=10)
-        assert found is not None and found[0].status == 200
-
-
-def ask(connection: socket.socket) -> None:
-    connection.sendall(REQUEST)
-    answer = b""
-    while not answer.endswith(b"}\n"):
-        chunk = connection.recv(65536)
-        assert chunk, "hung up on somebody who behaves"
-        answer += chunk
-    assert answer.startswith(b"HTTP/1.1 200 ")
 
 
 class Behaved:
@@ -127,13 +75,15 @@ def attack(path: Path, count: int, seconds: float) -> Iterator[list[subprocess.P
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    served = Served(tmp_path)
+def served(tmp_path: Path) -> Iterator[ServingProcess]:
+    served = ServingProcess(tmp_path)
     yield served
     served.stop()
 
 
-def test_ten_thousand_connections_at_once_keep_nobody_from_an_answer(served: Served, size) -> None:
+def test_ten_thousand_connections_at_once_keep_nobody_from_an_answer(
+    served: ServingProcess, size
+) -> None:
     count, seconds = size((3_000, 3.0), (10_000, 15.0))
     with served.connected() as kept:
         for _ in range(50):
