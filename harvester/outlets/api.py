@@ -151,7 +151,8 @@ class Api:
     async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
         if header_bytes(request) > HEADER_LIMIT_BYTES:
             raise _Refused(431, too_large_header())
-        path = request.path
+        # As it was sent: a path has one spelling, and one with a scheme and a host is none of ours.
+        path = _path(request)
         routes = _READY_ONE if path.startswith("/readyz/") else ROUTES.get(path)
         if routes is None:
             wrong = Usage(
@@ -273,7 +274,7 @@ class Api:
         return _readiness(self._house.keepers())
 
     async def _ready_one(self, request: web.BaseRequest) -> web.StreamResponse:
-        name = unquote(request.path.removeprefix("/readyz/"))
+        name = unquote(_path(request).removeprefix("/readyz/"))
         return _readiness([self._house.keeper(parameters.profile({"profile": name}))])
 
 
@@ -300,6 +301,10 @@ _READY_ONE: Mapping[str, _Handler] = MappingProxyType({"GET": Api._ready_one})
 def openapi_text() -> str:
     """The API's own description, as it is shipped."""
     return resources.files(__package__).joinpath("openapi.json").read_text(encoding="utf-8")
+
+
+def _path(request: web.BaseRequest) -> str:
+    return request.raw_path.partition("#")[0].partition("?")[0]
 
 
 def _query(request: web.BaseRequest) -> Mapping[str, str]:

@@ -143,7 +143,9 @@ def origin(asked: Mapping[str, Any]) -> str | None:
     """The origin that the caller expects, in the one spelling in which origins are compared."""
     if "origin" not in asked:
         return None
-    found = origin_of(asked["origin"]) if isinstance(asked["origin"], str) else None
+    told = asked["origin"]
+    # Line ends and tabs within a URL are passed over by those who split it.
+    found = origin_of(told) if isinstance(told, str) and told.isprintable() else None
     if found is None:
         raise Usage("`origin` is no origin", hint="write it as https://app.example")
     return found
