@@ -23,8 +23,9 @@ LONGEST_S = 1.0
 PATIENCE_S = 0.02
 BATCH = 500
 STATUS = re.compile(rb"(?:^|\n)HTTP/1\.[01] (\d{3}) ")
-# What is said to a wrong request, or to a good one: nothing behind the API fails here.
-SAID = {100, 200, 304, 400, 404, 405, 408, 413, 431}
+# What is said to a wrong request, or to a good one: nothing behind the API fails here, so that any
+# 5xx is a mistake of ours.
+SAID = {100, 200, 304, 400, 404, 405, 408, 409, 413, 431}
 
 
 @pytest.fixture
