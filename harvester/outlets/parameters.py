@@ -90,6 +90,8 @@ def wait_s(asked: Mapping[str, Any]) -> float:
 
 def generation(asked: Mapping[str, Any]) -> int:
     value = asked.get("generation")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # to JSON 7.0 is as whole a number as 7
     if (
         isinstance(value, bool)
         or not isinstance(value, int)

@@ -106,7 +106,8 @@ class FakeHouse:
 
     async def history(self, name: str, *, limit: int) -> Sequence[Mapping[str, Any]]:
         await self.keeper(name)._serve("history", limit=limit)
-        return [{"at": "2026-11-23T10:00:00Z", "event": "session.new", "level": "info"}]
+        entry = {"at": "2026-11-23T10:00:00Z", "event": "session.new", "level": "info"}
+        return [{**entry, "why": "scripted", "next": None, "next_at": None}]
 
     @property
     def recalled(self) -> int:
