@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import json
 import os
@@ -131,7 +132,10 @@ async def test_a_header_that_trickles_is_cut_off_at_the_deadline(
         done, _ = await asyncio.wait([gone], timeout=0.02)
         if done:
             break
-    assert await gone == b""
+    # A byte that was sent while the daemon hung up is refused: that is the end, too.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        assert await gone == b""
+    assert gone.done()
     assert 0.15 < asyncio.get_running_loop().time() - begun < 2
     writer.close()
 
