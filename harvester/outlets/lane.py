@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from email.utils import formatdate
 from typing import Protocol
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from harvester.errors import UnknownProfile
 from harvester.session import Served, Session
@@ -87,7 +87,9 @@ class Lane:
     def learn(self, asked: bytes, request: web.BaseRequest, response: web.StreamResponse) -> None:
         """``response`` is what the ordinary way has just answered to the bytes ``asked``."""
         given = request.get(_GIVEN)
-        if given is None or not isinstance(response, web.Response):
+        if given is None or request.version != HttpVersion11:
+            return
+        if not isinstance(response, web.Response):
             return
         session = given.served.session
         for other, known in list(self._known.items()):

@@ -104,6 +104,16 @@ async def test_both_ways_say_the_same_to_every_question(
                     assert (asked(house) - before[0], house.recalled - before[1] >= 2) == (1, True)
 
 
+async def test_another_version_of_http_goes_the_ordinary_way(
+    api: Api, path: Path, house: FakeHouse
+) -> None:
+    old = get("", "Connection: keep-alive").replace(b"HTTP/1.1", b"HTTP/1.0")
+    async with calling(path) as caller:
+        for _ in range(3):
+            assert (await caller.ask(old)).startswith(b"HTTP/1.0 200 OK\r\n")
+    assert (asked(house), house.recalled) == (3, 0)
+
+
 async def test_what_is_remembered_is_counted_as_what_is_not(
     api: Api, path: Path, house: FakeHouse
 ) -> None:
