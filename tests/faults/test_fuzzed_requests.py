@@ -19,6 +19,7 @@ from serving_process import MORE_MEMORY_KB, ServingProcess, ask
 
 SEED = "harvester"
 LONGEST_S = 1.0
+TRIES = 3
 # A whole request is answered in less.
 PATIENCE_S = 0.02
 BATCH = 500
@@ -36,11 +37,24 @@ def served(tmp_path: Path) -> Iterator[ServingProcess]:
 
 
 def met(served: ServingProcess, number: int) -> tuple[int, list[int]]:
-    """The statuses of what came back until the daemon hung up, which it must."""
+    """The statuses of what came back until the daemon hung up, which it must.
+
+    A machine that is busy with others may stall any request for a second; one that hangs the
+    daemon does it again.
+    """
     request = fuzz.request(SEED, number)
+    for _ in range(TRIES):
+        try:
+            return number, [int(status) for status in STATUS.findall(_answer(served, request))]
+        except TimeoutError:
+            continue
+    pytest.fail(f"request {number} of seed {SEED!r} hangs it: {request!r}")
+
+
+def _answer(served: ServingProcess, request: bytes) -> bytes:
+    answer = b""
     with served.connected() as connection:
         connection.settimeout(LONGEST_S)
-        answer = b""
         try:
             connection.sendall(request)
             # Half of one is waited for, and given up.
@@ -49,11 +63,9 @@ def met(served: ServingProcess, number: int) -> tuple[int, list[int]]:
             connection.shutdown(socket.SHUT_WR)
             while chunk := connection.recv(65536):
                 answer += chunk
-        except TimeoutError:
-            pytest.fail(f"request {number} of seed {SEED!r} hangs it: {request!r}")
         except (BrokenPipeError, ConnectionResetError):
             pass  # it had heard enough
-    return number, [int(status) for status in STATUS.findall(answer)]
+    return answer
 
 
 def test_no_request_crashes_it_hangs_it_or_finds_a_mistake_of_ours(
