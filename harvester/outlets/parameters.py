@@ -37,7 +37,7 @@ def from_query(pairs: list[tuple[str, str]]) -> Mapping[str, str]:
 
 def from_body(body: bytes) -> Mapping[str, Any]:
     """The JSON object of a request; an empty body is an empty object."""
-    if not body.strip():
+    if not body:
         return {}
     try:
         found = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_constant)
