@@ -115,9 +115,12 @@ class Connection(web.RequestHandler):
         self._door.waiting[self] = None
         self._door.inside.add(self)
         super().connection_made(transport)
-        self._arm()
         if self._owed:
+            self.begun()
             transport.write(self._owed)
+            self._answered()
+        else:
+            self._arm()
         if self._said:
             self.data_received(self._said)
         self._said = self._owed = b""

@@ -1,10 +1,10 @@
 """Where callers stand until they have said something: accepted, known by their uid, not yet let in.
 
-A connection inside costs a fifth of a millisecond to make, and thousands of silent ones at once
-kept everybody else from being accepted at all.  One on the doorstep costs a twentieth of that: a
-socket that is watched.  Who asks what was asked before is answered here (the fast lane); whose
-header is whole, or long, is let in with what he said; who says nothing for too long is sent away.
-Knows nothing of HTTP beyond where a header ends.
+Ten thousand callers at once kept everybody else from being accepted, and most of them said nothing
+whole.  One on the doorstep is a socket that is watched, and costs a third of a connection inside
+(26 µs against 80, measured).  Who asks what was asked before is answered here (the fast lane);
+whose header is whole, or long, is let in with what he said; who says nothing for too long is sent
+away.  Knows nothing of HTTP beyond where a header ends.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from harvester.log import event
 from harvester.outlets.lane import Lane
 from harvester.outlets.peer import may_enter
 
-# Accepted in one turn of the loop: those inside wait for a millisecond at most.  (asyncio takes
-# the whole queue at once: 4,096 used up the descriptors before one of them was looked at.)
+# Accepted in one turn of the loop: those inside wait for 2 ms at most.  (asyncio takes the whole
+# queue at once: 4,096 used up the descriptors before one of them was looked at.)
 ACCEPTS_A_TURN = 64
 # Out of descriptors or memory: the queue is left alone for so long.
 _RETRY_S = 1.0
