@@ -190,7 +190,8 @@ async def test_a_wrong_query_is_told_and_nothing_else_happens(
 @pytest.mark.parametrize(
     "body",
     [
-        b"{", b"\r", b" \n", b"[]", b"7", b"null", b'"x"', b"\xff{}", b'{"generation": 1, "generation": 2}', b"{}",
+        b"{", b"\r", b" \n", b"[]", b"7", b"null", b'"x"', b"\xff{}", b"{}",
+        b'{"generation": 1, "generation": 2}',
         b'{"generation": "7"}', b'{"generation": 7.5}', b'{"generation": true}',
         b'{"generation": -1}', b'{"generation": null}', b'{"generation": 1e300}',
         b'{"generation": 1e999}', b'{"generation": -0.5}',
