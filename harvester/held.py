@@ -50,6 +50,7 @@ class Held:
         self._numbering = asyncio.Lock()
         self._stored_at = -STORE_PROOF_EVERY_S
         self._lives: tuple[Life, ...] = ()
+        self._windows: tuple[Session, Learned, lifetime.Windows] | None = None
         self.session: Session | None = None
         """With the end that is to be expected, which may be earlier than the declared one."""
         self.learned = Learned()
@@ -85,12 +86,18 @@ class Held:
     # its place in time
 
     def windows(self, session: Session) -> lifetime.Windows:
-        return lifetime.windows(
-            session,
-            refresh_every_s=self._profile.refresh_every_s,
-            max_age_s=self._profile.max_age_s,
-            learned=self.learned,
-        )
+        # Made once for a session and what is learned: asked for at every request, it would be
+        # half of what the keeper does for one.
+        made = self._windows
+        if made is None or made[0] is not session or made[1] is not self.learned:
+            when = lifetime.windows(
+                session,
+                refresh_every_s=self._profile.refresh_every_s,
+                max_age_s=self._profile.max_age_s,
+                learned=self.learned,
+            )
+            made = self._windows = session, self.learned, when
+        return made[2]
 
     def learn(self, lives: tuple[Life, ...]) -> None:
         """What was seen of earlier sessions, and what it means for the one at hand."""

@@ -137,10 +137,10 @@ class Keeper:
         is not started where ``may_sign_in`` is false.  Raises only when there is nothing to give.
         """
         await self._opening.raise_if_broken()
-        self._timekeeping.mind()
+        served = self.at_hand(min_valid_s)
+        if served is not None:
+            return served
         session = self._held.usable()
-        if session is not None and self._held.good_enough(session, min_valid_s):
-            return self._held.served(session, min_valid_s)
         if self._held.doubt:
             began_s = self._clock.running_s()
             served = await self._timekeeping.after_asking(min_valid_s, wait_s)
@@ -158,6 +158,17 @@ class Keeper:
                 hint="leave --no-sign-in out, or run: harvester login",
             )
         return await self._fly(self._held.need("spent"), wait_s, min_valid_s=min_valid_s)
+
+    def at_hand(self, min_valid_s: float = 0.0) -> Served | None:
+        """What ``get`` answers from memory, without waiting for anything; None where it would
+        not."""
+        if self._condition.broken is not None:
+            return None
+        self._timekeeping.mind()
+        session = self._held.usable()
+        if session is None or not self._held.good_enough(session, min_valid_s):
+            return None
+        return self._held.served(session, min_valid_s)
 
     async def report(self, *, generation: int, wait_s: float = 60.0) -> Served:
         """A caller says that ``generation`` was refused (401)."""

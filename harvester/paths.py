@@ -1,28 +1,25 @@
 """Where things lie on this machine, and whether a file there may be believed.
 
-Owns the search order of config, store and socket (the contract's), and the opening of files that
-a person wrote: config, env files, secrets.  Standard library only, because the fast command
-imports it.  Knows no setting's meaning and nothing of what is in a file.
+Owns the search order of the config file, and the opening of files that a person wrote: config,
+env files, secrets.  Where socket and store lie is told by ``places.py``, here as paths.  Knows no
+setting's meaning and nothing of what is in a file.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-import pwd
 import shlex
 import stat
-import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from harvester import places
 from harvester.errors import ConfigInvalid, ConfigUnsafe
+from harvester.places import SOCKET_NAME
 
-SOCKET_NAME = "harvester.sock"
 CONFIG_NAME = "config.toml"
-# sun_path is 108 bytes on Linux and 104 on macOS and the BSDs, one of them the final zero.
-SOCKET_PATH_LIMIT_BYTES = 107 if sys.platform.startswith("linux") else 103
 # A config file of a megabyte is no config file; the limit keeps /dev/zero from filling memory.
 FILE_LIMIT_BYTES = 1024 * 1024
 
@@ -30,37 +27,9 @@ _GROUP_OTHER_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _GROUP_OTHER_ANY = stat.S_IRWXG | stat.S_IRWXO
 
 
-def _home(environ: Mapping[str, str]) -> Path:
-    given = environ.get("HOME", "")
-    if given.startswith("/"):
-        return Path(given)
-    try:
-        return Path(pwd.getpwuid(os.geteuid()).pw_dir)
-    except KeyError:
-        raise ConfigInvalid(
-            f"user {os.geteuid()} has no home directory",
-            hint="set HARVESTER_STORE to a directory of this user, and HARVESTER_CONFIG if needed",
-        ) from None
-
-
-def _absolute(environ: Mapping[str, str], name: str) -> Path | None:
-    """A directory from the environment.  The XDG rules say that a relative one is to be ignored."""
-    given = environ.get(name, "")
-    return Path(given) if given.startswith("/") else None
-
-
 def default_store(environ: Mapping[str, str] | None = None) -> Path:
-    """``$XDG_STATE_HOME/harvester``, else the platform's place for state.
-
-    Written out here, not asked of platformdirs: the fast command looks for a socket in it.
-    """
-    environ = os.environ if environ is None else environ
-    state = _absolute(environ, "XDG_STATE_HOME")
-    if state is not None:
-        return state / "harvester"
-    if sys.platform == "darwin":
-        return _home(environ) / "Library" / "Application Support" / "harvester"
-    return _home(environ) / ".local" / "state" / "harvester"
+    """``$XDG_STATE_HOME/harvester``, else the platform's place for state."""
+    return Path(places.default_store(os.environ if environ is None else environ))
 
 
 def config_candidates(flag: str | None, environ: Mapping[str, str]) -> list[Path]:
@@ -72,39 +41,12 @@ def config_candidates(flag: str | None, environ: Mapping[str, str]) -> list[Path
     named = flag or environ.get("HARVESTER_CONFIG")
     if named:
         return [Path(named).expanduser()]
-    config = _absolute(environ, "XDG_CONFIG_HOME")
+    config = places.absolute(environ, "XDG_CONFIG_HOME")
     if config is None:
         with suppress(ConfigInvalid):  # no home is no error here: there is /etc
-            config = _home(environ) / ".config"
-    personal = [] if config is None else [config / "harvester" / CONFIG_NAME]
+            config = f"{places.home(environ)}/.config"
+    personal = [] if config is None else [Path(config) / "harvester" / CONFIG_NAME]
     return [*personal, Path("/etc/harvester") / CONFIG_NAME]
-
-
-def _named_socket(explicit: str | None, environ: Mapping[str, str]) -> Path | None:
-    named = explicit or environ.get("HARVESTER_SOCKET")
-    if not named:
-        return None
-    path = Path(os.path.abspath(Path(named).expanduser()))
-    _check_length(path)
-    return path
-
-
-def _fits(path: Path) -> bool:
-    return len(os.fsencode(path)) <= SOCKET_PATH_LIMIT_BYTES
-
-
-def _check_length(path: Path) -> None:
-    if "\0" in str(path):
-        raise ConfigInvalid(
-            "HARVESTER_SOCKET holds a zero byte", hint="set it to the path of a socket"
-        )
-    if not _fits(path):
-        raise ConfigInvalid(
-            f"the socket's path is {len(os.fsencode(path))} bytes long, the system allows "
-            f"{SOCKET_PATH_LIMIT_BYTES}: {path}",
-            hint="set HARVESTER_SOCKET to a shorter path, such as /run/user/"
-            f"{os.geteuid()}/{SOCKET_NAME}",
-        )
 
 
 def _is_our_directory(path: Path) -> bool:
@@ -120,50 +62,31 @@ def socket_to_bind(explicit: str | None, store: Path, environ: Mapping[str, str]
 
     Raises ConfigInvalid if the path is longer than a socket address can be.
     """
-    named = _named_socket(explicit, environ)
+    named = places.named_socket(explicit, environ)
     if named is not None:
-        return named
+        return Path(named)
     # systemd gives several runtime directories as one list.
     first = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0]
-    personal = _absolute(environ, "XDG_RUNTIME_DIR")
+    personal = places.absolute(environ, "XDG_RUNTIME_DIR")
     login = Path(f"/run/user/{os.geteuid()}")
     if first.startswith("/"):
         path = Path(first) / SOCKET_NAME
     elif personal is not None:
-        path = personal / "harvester" / SOCKET_NAME
+        path = Path(personal) / "harvester" / SOCKET_NAME
     elif _is_our_directory(login):
         path = login / "harvester" / SOCKET_NAME
     else:
         path = Path(os.path.abspath(store)) / "run" / SOCKET_NAME
-    _check_length(path)
+    places.check_length(str(path))
     return path
 
 
 def socket_candidates(
     explicit: str | None, store: Path | None, environ: Mapping[str, str]
 ) -> list[Path]:
-    """Where a client looks for the daemon, best first; a named socket is the only one.
-
-    ``store`` None means the one of the environment, else the default one.  A default place whose
-    path is too long is left out: nobody can be listening there.
-    """
-    named = _named_socket(explicit, environ)
-    if named is not None:
-        return [named]
-    personal = _absolute(environ, "XDG_RUNTIME_DIR")
-    places = [] if personal is None else [personal / "harvester"]
-    places += [Path(f"/run/user/{os.geteuid()}/harvester"), Path("/run/harvester")]
-    if store is None:
-        given = environ.get("HARVESTER_STORE", "")
-        if given and "://" not in given:
-            store = Path(given).expanduser()
-        elif not given:
-            with suppress(ConfigInvalid):  # no home: the other places may do
-                store = default_store(environ)
-    if store is not None:
-        places.append(Path(os.path.abspath(store)) / "run")
-    paths = dict.fromkeys(place / SOCKET_NAME for place in places)
-    return [path for path in paths if _fits(path)]
+    """Where a client looks for the daemon, best first (see ``places.py``)."""
+    lying = None if store is None else str(store)
+    return [Path(one) for one in places.socket_candidates(explicit, lying, environ)]
 
 
 def check_private_file(path: str | os.PathLike[str]) -> None:

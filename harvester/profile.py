@@ -162,6 +162,8 @@ def origin_of(url: str) -> str | None:
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         return None
     host = parts.hostname.lower()
+    if any(char <= " " or char == "\x7f" for char in host):
+        return None
     if ":" in host:
         host = f"[{host}]"
     default = {"http": 80, "https": 443}[parts.scheme]

@@ -56,6 +56,22 @@ def session_object(served: Served) -> dict[str, Any]:
     return shown
 
 
+def beside(served: Served) -> dict[str, str]:
+    """What a printable format cannot say, as headers of the answer beside it: when the session
+    ends, and what a person should be warned of.  ASCII, whatever an error's message may hold."""
+    told = {}
+    if served.session.expires_at is not None:
+        told["Harvester-Expires-At"] = rfc3339(served.session.expires_at) or ""
+    if served.stale:
+        error = {} if served.error is None else served.error.as_dict()
+        brief = {name: error[name] for name in ("code", "message") if name in error}
+        # JSON writes all control bytes but one as escapes.
+        told["Harvester-Stale"] = json.dumps(brief).replace("\x7f", "\\u007f")
+    if not served.min_valid_met:
+        told["Harvester-Min-Valid-Met"] = "false"
+    return told
+
+
 def cookie_object(cookie: Cookie) -> dict[str, Any]:
     """One cookie of the session object.  Holds the secret too."""
     return {**cookie.as_dict(), "expires_at": rfc3339(cookie.expires_at)}

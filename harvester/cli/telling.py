@@ -1,33 +1,23 @@
 """How the value reaches the caller, and how errors and warnings do.
 
 The value alone goes to standard output; an error is two lines on standard error, or with
-``--json`` one object on standard output.  Standard library only: the fast command uses it.
-Decides no exit code (the error does).
+``--json`` one object on standard output.  Standard library only: the hot command uses it where
+something is wrong.  Decides no exit code (the error does).
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Iterable
 
 from harvester.errors import Bug, HarvesterError
+from harvester.hot import put
+
+__all__ = ["bug", "put", "tell", "warn"]
 
 # A message may list all profiles or origins; more than this is a page pasted into an error.
 _MESSAGE_LIMIT = 2000
-
-
-def put(text: str) -> int:
-    """The one thing that goes to standard output."""
-    try:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader went away.  Without this the interpreter complains again when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
-    return 0
 
 
 def tell(error: HarvesterError, *, as_json: bool) -> int:

@@ -33,7 +33,8 @@ from harvester.outlets.connection import (
     too_large_header,
     unexpected,
 )
-from harvester.outlets.listen import BACKLOG
+from harvester.outlets.doorstep import Doorstep
+from harvester.outlets.lane import Given, Lane
 from harvester.profile import Profile
 from harvester.session import Cookie, Served
 from harvester.tally import Tally
@@ -43,6 +44,7 @@ class Keeper(Protocol):
     """The owner of one profile's session, as far as an outlet needs it.
 
     ``ready``: it has a session that would work; ``why_not`` says why it has none, else "".
+    ``at_hand`` is what ``get`` would answer from memory now, without waiting; None: it would not.
     The coroutines raise HarvesterError.  ``report`` raises Usage for a generation that was
     never given out.  A caller that goes away ends no work that others share.
     """
@@ -55,6 +57,8 @@ class Keeper(Protocol):
 
     @property
     def why_not(self) -> str: ...
+
+    def at_hand(self, min_valid_s: float) -> Served | None: ...
 
     async def get(self, *, min_valid_s: float, wait_s: float, may_sign_in: bool) -> Served: ...
 
@@ -107,24 +111,23 @@ class Api:
         """``tally`` counts what is given out, and is what ``/metrics`` shows."""
         self._house = house
         self._tally = Tally() if tally is None else tally
+        self._lane = Lane(house.keeper, self._tally)
         self._allow_uids = frozenset(allow_uids)
         self._door: Door | None = None
-        self._server: asyncio.Server | None = None
+        self._doorstep: Doorstep | None = None
 
     async def start(self, sock: socket.socket) -> None:
         """Answer on ``sock``, which is bound; ``stop`` closes it, its path is the caller's."""
-        self._door = Door(self._answer, allow_uids=self._allow_uids)
-        loop = asyncio.get_running_loop()
-        # Not create_unix_server: from Python 3.13 on it removes the path by itself.
-        self._server = await loop.create_server(self._door, sock=sock, backlog=BACKLOG)
+        self._door = Door(self._answer, allow_uids=self._allow_uids, lane=self._lane)
+        self._doorstep = Doorstep(self._door, sock)
 
     async def stop(self, grace_s: float) -> None:
         """Take no more callers, give those inside ``grace_s`` to be answered, close all."""
-        if self._server is None or self._door is None:
+        if self._doorstep is None or self._door is None:
             return
-        self._server.close()
-        self._server = None
+        doorstep, self._doorstep = self._doorstep, None
         door, self._door = self._door, None
+        await doorstep.stop()
         door.pre_shutdown()
         # aiohttp waits up to its time-out twice: for the answer, then for the cancelled task.
         await door.shutdown(timeout=grace_s / 2)
@@ -148,7 +151,8 @@ class Api:
     async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
         if header_bytes(request) > HEADER_LIMIT_BYTES:
             raise _Refused(431, too_large_header())
-        path = request.path
+        # As it was sent: a path has one spelling, and one with a scheme and a host is none of ours.
+        path = _path(request)
         routes = _READY_ONE if path.startswith("/readyz/") else ROUTES.get(path)
         if routes is None:
             wrong = Usage(
@@ -175,12 +179,21 @@ class Api:
             min_valid_s=min_valid_s, wait_s=wait_s, may_sign_in=parameters.sign_in(asked)
         )
         tag = f'"{served.session.generation}"'
-        if tag in (one.strip() for one in request.headers.get("If-None-Match", "").split(",")):
-            return web.Response(status=304, headers={"ETag": tag})
-        if form is None or form == "json":
-            return self._given(keeper, served)
-        self._tally.served("api", keeper.profile.name, form)
-        return web.Response(text=wire.printable(served, form) + "\n", headers={"ETag": tag})
+        known = request.headers.get("If-None-Match", "")
+        counted: str | None = form or "json"
+        if tag in (one.strip() for one in known.split(",")):
+            response = web.Response(status=304, headers={"ETag": tag})
+            counted = None
+        elif form is None or form == "json":
+            response = self._given(keeper, served)
+        else:
+            response = web.Response(text=wire.printable(served, form) + "\n")
+            response.headers["ETag"] = tag
+            self._tally.served("api", keeper.profile.name, form)
+        response.headers.update(wire.beside(served))
+        name = keeper.profile.name
+        self._lane.offer(request, Given(name, keeper, served, min_valid_s, counted))
+        return response
 
     async def _report(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = await _body(request)
@@ -217,7 +230,9 @@ class Api:
     async def _logout(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = await _body(request)
         keeper = self._house.keeper(parameters.profile(asked))
-        return _json({"done": True, **await keeper.logout()})
+        told = await keeper.logout()
+        self._lane.forget()
+        return _json({"done": True, **told})
 
     async def _unlock(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = await _body(request)
@@ -259,7 +274,7 @@ class Api:
         return _readiness(self._house.keepers())
 
     async def _ready_one(self, request: web.BaseRequest) -> web.StreamResponse:
-        name = unquote(request.path.removeprefix("/readyz/"))
+        name = unquote(_path(request).removeprefix("/readyz/"))
         return _readiness([self._house.keeper(parameters.profile({"profile": name}))])
 
 
@@ -286,6 +301,10 @@ _READY_ONE: Mapping[str, _Handler] = MappingProxyType({"GET": Api._ready_one})
 def openapi_text() -> str:
     """The API's own description, as it is shipped."""
     return resources.files(__package__).joinpath("openapi.json").read_text(encoding="utf-8")
+
+
+def _path(request: web.BaseRequest) -> str:
+    return request.raw_path.partition("#")[0].partition("?")[0]
 
 
 def _query(request: web.BaseRequest) -> Mapping[str, str]:

@@ -1,6 +1,9 @@
 """One connection to an outlet: who may open it, how long and how big its requests may be.
 
     connected → peer's uid? → room? → header (5 s, 16 KiB) → body (10 s) → answer → idle (30 s) ↺
+                                      └ asked before, in the same bytes ─────┘  (the fast lane)
+
+Who comes by ``doorstep.py`` has had the first three there.
 
 aiohttp has no deadline for a header and no limit for a whole one; both are built here, on the
 protocol class that it offers for it.  Knows nothing of paths, sessions or profiles: it hands
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, cast
 
@@ -20,15 +24,33 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
-from harvester import wire
-from harvester.errors import Bug, Busy, HarvesterError, Usage
+from harvester.errors import Busy, Usage
 from harvester.log import event
+from harvester.outlets.doorstep import Guest
+from harvester.outlets.lane import Lane, is_plain
 from harvester.outlets.peer import may_enter
+from harvester.outlets.problems import problem_response, raw_problem, unexpected
+
+__all__ = [
+    "BODY_DEADLINE_S",
+    "BODY_LIMIT_BYTES",
+    "CONNECTIONS_LIMIT",
+    "HEADER_LIMIT_BYTES",
+    "Connection",
+    "Door",
+    "header_bytes",
+    "problem_response",
+    "too_large_header",
+    "unexpected",
+]
 
 # A client on this machine sends its header in one write; five seconds is a swapped-out one.
 HEADER_DEADLINE_S = 5.0
 # No request of ours carries more than a line of JSON.
 BODY_DEADLINE_S = 10.0
+# aiohttp's own time for idle connections does not see what the fast lane answers, so that ours is
+# the only one: this one is never over.
+_NEVER_S = 1e9
 # Longer than the pause between two requests of a polling tool, shorter than anybody's patience
 # with a daemon that holds 2,048 dead connections.
 IDLE_S = 30.0
@@ -44,27 +66,23 @@ _LINGER_S = 2.0
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-def problem_response(error: HarvesterError, *, status: int | None = None) -> web.Response:
-    """An error as every outlet answers it.  ``status`` overrules where HTTP has a closer word."""
-    told = wire.problem(error)
-    if status is not None:
-        told["status"] = status
-    response = web.Response(
-        status=told["status"],
-        text=wire.as_json(told) + "\n",
-        content_type="application/problem+json",
-        headers={"Cache-Control": "no-store"},
-    )
-    if error.retry_after_s is not None:
-        # Whole seconds, rounded up: a caller that comes at that time must not be early.
-        response.headers["Retry-After"] = str(max(1, -int(-error.retry_after_s // 1)))
-    return response
-
-
 class Connection(web.RequestHandler):
     """aiohttp's connection, with a door in front and deadlines around the header."""
 
-    __slots__ = ("_awaiting", "_deadline", "_door", "_header_bytes", "_outside")
+    __slots__ = (
+        "_asked",
+        "_awaiting",
+        "_deadline",
+        "_door",
+        "_header_bytes",
+        "_idling",
+        "_outside",
+        "_owed",
+        "_quiet",
+        "_rested_s",
+        "_said",
+        "_since_s",
+    )
 
     def __init__(self, door: Door, **settings: Any) -> None:
         super().__init__(door, **settings)
@@ -72,26 +90,55 @@ class Connection(web.RequestHandler):
         self._awaiting = True
         self._header_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
+        # Since when nobody asks anything, and what ends the connection for it.
+        self._rested_s = 0.0
+        self._idling: asyncio.TimerHandle | None = None
+        # The parser holds nothing, and no request is under way: what comes now begins a request.
+        self._quiet = True
+        # The one whole request under way, in its very bytes; empty where it is none of the plain.
+        self._asked = b""
+        # Who comes from the doorstep: since when, what he said there, what he was not sent yet.
+        self._since_s: float | None = None
+        self._said = self._owed = b""
         # Set while a connection that was not let in is told so and closed.
         self._outside: asyncio.Transport | None = None
 
+    def greeted(self, said: bytes, since_s: float, owed: bytes) -> None:
+        """Comes from the doorstep, where he was looked at and has had his room since."""
+        self._said, self._since_s, self._owed = said, since_s, owed
+        self._door.inside.add(self)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)
+        if self._since_s is None and not self._looked_at(transport):
+            return
+        self._door.waiting[self] = None
+        self._door.inside.add(self)
+        super().connection_made(transport)
+        if self._owed:
+            self.begun()
+            transport.write(self._owed)
+            self._answered()
+        else:
+            self._arm()
+        if self._said:
+            self.data_received(self._said)
+        self._said = self._owed = b""
+
+    def _looked_at(self, transport: asyncio.Transport) -> bool:
+        """Whether he may come in; who may not is told, or not even that."""
         if not may_enter(transport.get_extra_info("socket"), self._door.allow_uids):
             # Nothing has been read, and nothing is told.
             self._outside = transport
             transport.abort()
             event("socket.peer_refused", level=logging.WARNING)
-            return
+            return False
         if not self._door.make_room():
             self._outside = transport
             transport.write(_FULL)
             self._arm()
-            return
-        self._door.waiting[self] = None
-        self._door.inside.add(self)
-        super().connection_made(transport)
-        self._arm()
+            return False
+        return True
 
     def data_received(self, data: bytes) -> None:
         if self._outside is not None:
@@ -99,6 +146,10 @@ class Connection(web.RequestHandler):
             # make the kernel throw the answer away.
             self._outside.close()
             return
+        if self._quiet and self._answered_at_once(data):
+            return
+        self._asked = data if self._quiet and is_plain(data) else b""
+        self._quiet = False
         if self._awaiting:
             self._header_bytes += len(data)
             self._arm()
@@ -107,8 +158,28 @@ class Connection(web.RequestHandler):
             # A whole header has just woken the task that begins the request; this runs after it.
             self._loop.call_soon(self._measure)
 
+    def _answered_at_once(self, data: bytes) -> bool:
+        """The fast lane, for who reads what he is sent.  Leaves all as after an ordinary answer."""
+        lane, transport = self._door.lane, self.transport
+        if lane is None or transport is None or transport.get_write_buffer_size():
+            return False
+        answer = lane.again(data)
+        if answer is None:
+            return False
+        self.begun()
+        transport.write(answer)
+        self._answered()
+        return True
+
+    def close(self) -> None:
+        """Answer what is under way, and no more."""
+        self._quiet = False
+        super().close()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self._disarm()
+        if self._idling is not None:
+            self._idling.cancel()
         self._door.waiting.pop(self, None)
         self._door.inside.discard(self)
         if self._outside is None:
@@ -128,10 +199,33 @@ class Connection(web.RequestHandler):
             resp.force_close()
         finished = await super().finish_response(request, resp, start_time)
         if request.content.is_eof() and self.transport is not None:
-            self._awaiting = True
-            self._header_bytes = 0
-            self._door.waiting[self] = None
+            self._answered()
+            if self._asked and resp.keep_alive:
+                self._quiet = True
+                if self._door.lane is not None:
+                    self._door.lane.learn(self._asked, request, resp)
+        self._asked = b""
         return finished
+
+    def _answered(self) -> None:
+        """A request was answered, and the next one is awaited."""
+        self._awaiting = True
+        self._header_bytes = 0
+        self._door.waiting[self] = None
+        self._rested_s = self._loop.time()
+        if self._idling is None:
+            self._idling = self._loop.call_later(IDLE_S, self._idle)
+
+    def _idle(self) -> None:
+        """Close what has been idle for long; one timer, whatever was asked since it was set."""
+        self._idling = None
+        if not self._awaiting or self._header_bytes:
+            return  # a request is under way, and its end begins anew
+        left_s = self._rested_s + IDLE_S - self._loop.time()
+        if left_s > 0:
+            self._idling = self._loop.call_later(left_s, self._idle)
+        else:
+            self.force_close()
 
     def handle_error(
         self,
@@ -143,6 +237,8 @@ class Connection(web.RequestHandler):
         """What aiohttp could not parse, or an error that nobody caught."""
         if request.writer.output_size > 0:
             raise ConnectionError("part of an answer has been sent already")
+        if isinstance(exc, ConnectionError):
+            raise exc  # whoever asked is gone, in the middle of what he sent: nobody's mistake
         if isinstance(exc, LineTooLong):
             response = problem_response(too_large_header(), status=431)
         elif status == 400:
@@ -164,7 +260,8 @@ class Connection(web.RequestHandler):
 
     def _arm(self) -> None:
         if self._deadline is None:
-            self._deadline = self._loop.call_later(HEADER_DEADLINE_S, self._too_slow)
+            since_s, self._since_s = self._since_s or self._loop.time(), None
+            self._deadline = self._loop.call_at(since_s + HEADER_DEADLINE_S, self._too_slow)
 
     def _disarm(self) -> None:
         if self._deadline is not None:
@@ -188,23 +285,47 @@ class Connection(web.RequestHandler):
 class Door(web.Server):
     """Makes the connections of one listening socket and counts them."""
 
-    def __init__(self, answer: Answer, *, allow_uids: Collection[int]) -> None:
+    def __init__(
+        self, answer: Answer, *, allow_uids: Collection[int], lane: Lane | None = None
+    ) -> None:
         super().__init__(
             answer,
             request_factory=self._begin,
             access_log=None,
-            keepalive_timeout=IDLE_S,
+            keepalive_timeout=_NEVER_S,
             lingering_time=_LINGER_S,
             tcp_keepalive=False,
             auto_decompress=False,
         )
         self.allow_uids = frozenset(allow_uids)
-        self.inside: set[Connection] = set()
+        self.lane = lane
+        self.inside: set[Guest] = set()
         # Without a whole request, the one that has waited longest first.
-        self.waiting: dict[Connection, None] = {}
+        self.waiting: dict[Guest, None] = {}
 
     def __call__(self) -> Connection:
         return Connection(self, loop=self._loop, **self._kwargs)
+
+    @property
+    def header_s(self) -> float:
+        return HEADER_DEADLINE_S
+
+    @property
+    def idle_s(self) -> float:
+        return IDLE_S
+
+    async def let_in(
+        self, sock: socket.socket, said: bytes, since_s: float, *, owed: bytes, full: bool
+    ) -> None:
+        """See ``Room``."""
+        inside = self()
+        if not full:
+            inside.greeted(said, since_s, owed)
+        try:
+            await self._loop.connect_accepted_socket(lambda: inside, sock)
+        except OSError:
+            self.inside.discard(inside)
+            sock.close()
 
     def make_room(self) -> bool:
         """Whether one more may come in; closes the longest waiting one if that makes room."""
@@ -243,25 +364,7 @@ def too_large_header() -> Usage:
     )
 
 
-def unexpected(exc: BaseException | None) -> Bug:
-    """An error that is our mistake: where it happened is told and logged, never its text."""
-    bug = Bug.of(exc)
-    event("bug", level=logging.ERROR, why=bug.message)
-    return bug
-
-
-def _raw(error: HarvesterError, *, status: int) -> bytes:
-    """A problem as bytes, for a connection that has no request to answer yet."""
-    response = problem_response(error, status=status)
-    body = cast(bytes, response.body)
-    head = [f"HTTP/1.1 {status} {response.reason}", "Connection: close"]
-    head += [f"{name}: {value}" for name, value in response.headers.items()]
-    if "Content-Length" not in response.headers:
-        head.append(f"Content-Length: {len(body)}")
-    return "\r\n".join([*head, "", ""]).encode("ascii") + body
-
-
-_FULL = _raw(
+_FULL = raw_problem(
     Busy(
         f"{CONNECTIONS_LIMIT} requests are being answered already",
         hint="try again in a moment; close connections that are not needed",
@@ -269,4 +372,4 @@ _FULL = _raw(
     ),
     status=503,
 )
-_HEADER_TOO_LARGE = _raw(too_large_header(), status=431)
+_HEADER_TOO_LARGE = raw_problem(too_large_header(), status=431)

@@ -37,7 +37,7 @@ def from_query(pairs: list[tuple[str, str]]) -> Mapping[str, str]:
 
 def from_body(body: bytes) -> Mapping[str, Any]:
     """The JSON object of a request; an empty body is an empty object."""
-    if not body.strip():
+    if not body:
         return {}
     try:
         found = json.loads(body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_constant)
@@ -90,6 +90,8 @@ def wait_s(asked: Mapping[str, Any]) -> float:
 
 def generation(asked: Mapping[str, Any]) -> int:
     value = asked.get("generation")
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # to JSON 7.0 is as whole a number as 7
     if (
         isinstance(value, bool)
         or not isinstance(value, int)
@@ -143,7 +145,9 @@ def origin(asked: Mapping[str, Any]) -> str | None:
     """The origin that the caller expects, in the one spelling in which origins are compared."""
     if "origin" not in asked:
         return None
-    found = origin_of(asked["origin"]) if isinstance(asked["origin"], str) else None
+    told = asked["origin"]
+    # Line ends and tabs within a URL are passed over by those who split it.
+    found = origin_of(told) if isinstance(told, str) and told.isprintable() else None
     if found is None:
         raise Usage("`origin` is no origin", hint="write it as https://app.example")
     return found

@@ -190,9 +190,11 @@ async def test_a_wrong_query_is_told_and_nothing_else_happens(
 @pytest.mark.parametrize(
     "body",
     [
-        b"{", b"[]", b"7", b"null", b'"x"', b"\xff{}", b'{"generation": 1, "generation": 2}', b"{}",
-        b'{"generation": "7"}', b'{"generation": 7.0}', b'{"generation": true}',
-        b'{"generation": -1}', b'{"generation": null}', b'{"generation": 1e3}',
+        b"{", b"\r", b" \n", b"[]", b"7", b"null", b'"x"', b"\xff{}", b"{}",
+        b'{"generation": 1, "generation": 2}',
+        b'{"generation": "7"}', b'{"generation": 7.5}', b'{"generation": true}',
+        b'{"generation": -1}', b'{"generation": null}', b'{"generation": 1e300}',
+        b'{"generation": 1e999}', b'{"generation": -0.5}',
         b'{"generation": ' + b"9" * 40 + b"}", b'{"generation": ' + b"9" * 5000 + b"}",
         b'{"generation": 7, "wait_s": ' + b"9" * 400 + b"}",
         b'{"generation": 7, "wait_s": 1e999}', b'{"generation": 7, "wait_s": NaN}',

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import json
 import os
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from fakehouse import FakeHouse, raw, serving
-from harvester.outlets import api, connection
+from harvester.outlets import api, connection, doorstep
 from harvester.outlets.api import Api
 from harvester.outlets.listen import Listener
 
@@ -129,7 +132,10 @@ async def test_a_header_that_trickles_is_cut_off_at_the_deadline(
         done, _ = await asyncio.wait([gone], timeout=0.02)
         if done:
             break
-    assert await gone == b""
+    # A byte that was sent while the daemon hung up is refused: that is the end, too.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        assert await gone == b""
+    assert gone.done()
     assert 0.15 < asyncio.get_running_loop().time() - begun < 2
     writer.close()
 
@@ -145,6 +151,65 @@ async def test_the_deadline_counts_again_for_the_second_header(
     async with asyncio.timeout(5):
         assert await reader.read() == b""
     writer.close()
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /v1/ses", b"\x16\x03\x01"])
+async def test_who_says_nothing_whole_is_sent_away_in_silence(
+    path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    monkeypatch.setattr(connection, "HEADER_DEADLINE_S", 0.2)
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(said)
+    begun = asyncio.get_running_loop().time()
+    async with asyncio.timeout(5):
+        told = await reader.read()
+    assert told == b""
+    assert 0.1 < asyncio.get_running_loop().time() - begun < 2
+    writer.close()
+
+
+async def test_a_header_begun_on_the_doorstep_has_no_more_time_inside(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "HEADER_DEADLINE_S", 0.4)
+    reader, writer = await asyncio.open_unix_connection(path)
+    begun = asyncio.get_running_loop().time()
+    writer.write(b"GET /livez HTTP/1.1\r\n")
+    await asyncio.sleep(0.3)
+    writer.write(b"X: " + b"a" * 3000)  # more than is kept on the doorstep
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    assert asyncio.get_running_loop().time() - begun < 0.65
+    writer.close()
+
+
+async def test_without_descriptors_callers_wait_and_the_log_stays_short(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(doorstep, "_RETRY_S", 0.1)
+    real, failures = socket.socket.accept, [OSError(errno.EMFILE, "none left")] * 2
+
+    def accept(listening: socket.socket) -> tuple[socket.socket, object]:
+        if failures:
+            raise failures.pop()
+        return real(listening)
+
+    monkeypatch.setattr(socket.socket, "accept", accept)
+    assert (await raw(path, CLOSING)).startswith(b"HTTP/1.1 200 ")
+    assert [record.message for record in caplog.records] == ["socket.cannot_accept"] * 2
+
+
+async def test_who_hangs_up_within_his_body_is_no_mistake_of_ours(
+    path: Path, house: FakeHouse, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, writer = await asyncio.open_unix_connection(path)
+    writer.write(b"POST /v1/logout HTTP/1.1\r\nHost: h\r\nContent-Length: 40\r\n\r\n{")
+    await asyncio.sleep(0.05)
+    writer.transport.abort()
+    assert (await raw(path, CLOSING)).startswith(b"HTTP/1.1 200 ")
+    await asyncio.sleep(0.05)
+    assert [record.message for record in caplog.records] == []
+    assert house.default.calls == []
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(

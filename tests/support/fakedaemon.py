@@ -115,8 +115,21 @@ class FakeDaemon:
         if isinstance(value, bytes):
             connection.sendall(value)
             return
-        form = asked.query.get("format")
-        text = json.dumps(value) if form is None or status >= 400 else f"as {form}"
-        data = (text + "\n").encode()
+        data = (
+            _written(value, asked.query.get("format") if status < 400 else None) + "\n"
+        ).encode()
         head = f"HTTP/1.1 {status} Said\r\nContent-Length: {len(data)}\r\n"
+        if status < 400 and "generation" in value:
+            head += f'ETag: "{value["generation"]}"\r\n'
+            head += f"Harvester-Expires-At: {value['expires_at']}\r\n"
+            if value["stale"]:
+                head += f"Harvester-Stale: {json.dumps(value.get('error') or {})}\r\n"
+            if not value["min_valid_met"]:
+                head += "Harvester-Min-Valid-Met: false\r\n"
         connection.sendall(head.encode() + b"Connection: close\r\n\r\n" + data)
+
+
+def _written(value: Any, form: str | None) -> str:
+    if form is None:
+        return json.dumps(value)
+    return str(value["headers"]["Cookie"]) if form == "cookie" else f"as {form}"

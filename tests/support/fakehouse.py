@@ -40,6 +40,7 @@ class FakeKeeper:
     why_not: str = ""
     fails: BaseException | None = None
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    recalled: int = 0
     gate: asyncio.Event | None = None
     crowd: int = 1
     knocked: asyncio.Event = field(default_factory=asyncio.Event)
@@ -52,6 +53,12 @@ class FakeKeeper:
             await self.gate.wait()
         if self.fails is not None:
             raise self.fails
+        return self.served
+
+    def at_hand(self, min_valid_s: float) -> Served | None:
+        if self.gate is not None or self.fails is not None or self.served.stale:
+            return None
+        self.recalled += 1
         return self.served
 
     async def get(self, *, min_valid_s: float, wait_s: float, may_sign_in: bool) -> Served:
@@ -99,7 +106,13 @@ class FakeHouse:
 
     async def history(self, name: str, *, limit: int) -> Sequence[Mapping[str, Any]]:
         await self.keeper(name)._serve("history", limit=limit)
-        return [{"at": "2026-11-23T10:00:00Z", "event": "session.new", "level": "info"}]
+        entry = {"at": "2026-11-23T10:00:00Z", "event": "session.new", "level": "info"}
+        return [{**entry, "why": "scripted", "next": None, "next_at": None}]
+
+    @property
+    def recalled(self) -> int:
+        """How often a keeper was asked what it has at hand, and had something."""
+        return sum(keeper.recalled for keeper in self.all.values())
 
     @property
     def default(self) -> FakeKeeper:

@@ -6,12 +6,13 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from fakedaemon import SESSION, FakeDaemon
-from harvester import client as client_module
+from harvester import dial
 from harvester.client import Client
 from harvester.errors import (
     Bug,
@@ -152,7 +153,7 @@ def test_a_door_closed_without_a_word_is_told_as_such(tmp_path: Path) -> None:
 def test_a_daemon_that_hangs_is_left_when_the_time_is_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "_GRACE_S", 0.05)
+    monkeypatch.setattr(dial, "_GRACE_S", 0.05)
     with socket.socket(socket.AF_UNIX) as hanging:
         hanging.bind(str(tmp_path / "s"))
         hanging.listen(1)
@@ -160,8 +161,32 @@ def test_a_daemon_that_hangs_is_left_when_the_time_is_over(
             client_of(tmp_path / "s").status()
 
 
+def test_a_full_queue_of_callers_is_waited_for_and_not_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dial, "_CONNECT_S", 0.3)
+    with socket.socket(socket.AF_UNIX) as busy, socket.socket(socket.AF_UNIX) as first:
+        busy.bind(str(tmp_path / "s"))
+        busy.listen(0)
+        first.connect(str(tmp_path / "s"))
+        with pytest.raises(TimedOut, match="does not accept"):
+            client_of(tmp_path / "s").status()
+
+        def serve() -> None:
+            busy.accept()[0].close()
+            with busy.accept()[0] as asked:
+                asked.recv(65536)
+                asked.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+        monkeypatch.setattr(dial, "_CONNECT_S", 5.0)
+        serving = threading.Timer(0.1, serve)
+        serving.start()
+        assert client_of(tmp_path / "s").status() == {}
+        serving.join()
+
+
 def test_an_answer_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_ANSWER_LIMIT_BYTES", 1000)
+    monkeypatch.setattr(dial, "_ANSWER_LIMIT_BYTES", 1000)
     with FakeDaemon(tmp_path / "s") as daemon:
         daemon.set("/v1/status", b"x" * 100_000)
         with pytest.raises(Bug):
@@ -174,7 +199,7 @@ def test_a_stranger_who_answers_is_not_trusted(
     stranger = os.geteuid() + 4321
     with FakeDaemon(tmp_path / "s") as daemon:
         daemon.set("/v1/status", {})
-        monkeypatch.setattr(client_module, "peer_uid", lambda _: stranger)
+        monkeypatch.setattr(dial, "peer_uid", lambda _: stranger)
         with pytest.raises(ConfigUnsafe, match=str(stranger)):
             client_of(daemon.path).status()
     assert daemon.asked == []
@@ -183,7 +208,7 @@ def test_a_stranger_who_answers_is_not_trusted(
 def test_the_kernel_tells_who_answers(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
-        assert client_module.peer_uid(ours) == os.geteuid()
+        assert dial.peer_uid(ours) == os.geteuid()
 
 
 def test_importing_the_client_imports_the_standard_library_only(tmp_path: Path) -> None:

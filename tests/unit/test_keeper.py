@@ -45,6 +45,27 @@ async def test_the_first_call_signs_in_and_the_second_does_not(engine, world):
     assert world.sign_ins == ["scripted"]
 
 
+async def test_what_is_at_hand_is_what_would_be_given_and_costs_nothing(engine, world):
+    keeper = engine.keeper
+    assert keeper.at_hand() is None, "there is no session yet"
+    given = await keeper.get()
+    world.probes = 0
+    assert keeper.at_hand() == given == await keeper.get()
+    assert keeper.at_hand(min_valid_s=10**9) == await keeper.get(min_valid_s=10**9)
+    keeper._condition.broken = errors.StoreUnsafe("the record is open to others")
+    assert keeper.at_hand() is None, "it may have been mended, which takes a look"
+    keeper._condition.broken = None
+    world.clock.suspend(12 * 3600)
+    assert keeper.at_hand() is None, "the machine slept, and the site is asked first"
+    await keeper.get()
+    world.revoke()
+    await keeper.report(generation=1)
+    assert keeper.at_hand().session.generation == 2
+    await keeper.logout()
+    assert keeper.at_hand() is None
+    assert world.probes > 0
+
+
 async def test_two_hundred_reports_of_one_generation_are_one_sign_in(engine, world):
     old = (await engine.keeper.get()).session
     world.revoke()

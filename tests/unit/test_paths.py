@@ -13,7 +13,6 @@ import pytest
 from foreign import belongs_to_another
 from harvester.errors import ConfigInvalid, ConfigUnsafe
 from harvester.paths import (
-    SOCKET_PATH_LIMIT_BYTES,
     check_private_file,
     config_candidates,
     default_store,
@@ -22,6 +21,7 @@ from harvester.paths import (
     socket_candidates,
     socket_to_bind,
 )
+from harvester.places import SOCKET_PATH_LIMIT_BYTES
 
 UID = os.geteuid()
 

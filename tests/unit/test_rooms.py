@@ -22,7 +22,7 @@ PACKAGE = ROOT / "harvester"
 FLOORS = {
     "words": (
         "harvester", "errors", "session", "profile", "wire", "redact", "clock", "paths", "knoq",
-        "passkeys", "evidence", "steady", "signin.dialogue",
+        "passkeys", "evidence", "places", "steady", "signin.dialogue",
     ),
     "rules": (
         "attempts", "bucket", "budgets", "digests", "ledger_form", "lives", "prices", "rest",
@@ -41,7 +41,7 @@ FLOORS = {
     ),
     "outlets": ("outlets",),
     "assembly": ("assembly", "daemon", "oneshot", "reload"),
-    "faces": ("client", "cli", "demo", "sdk", "__main__"),
+    "faces": ("__main__", "cli", "client", "demo", "dial", "hot", "sdk", "unanswered"),
 }  # fmt: skip
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 

@@ -1,0 +1,165 @@
+"""`harvester token` in its plain forms, with a daemon: read by hand, one round trip, printed.
+
+A shell loop calls it thousands of times, so nothing is imported that a bare interpreter has not
+loaded already, not even ``__future__``: no click, no settings, no file is read.  A test holds the
+list.  Whatever is unusual is left to the long way, which knows everything that this knows.
+"""
+
+import os
+import sys
+
+from harvester import dial, places
+
+TYPE_CHECKING = False  # typing's own, without importing typing
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import ExitStack
+
+# As wire.FORMATS, which would double the time that the command takes.  A test holds them together.
+FORMATS = frozenset(
+    {"value", "cookie", "header", "json", "env", "curl", "netscape", "storage-state"}
+)
+
+_VALUED = {
+    "--profile": "profile",
+    "--socket": "socket",
+    "--origin": "origin",
+    "--min-valid": "min_valid",
+    "--format": "format",
+}
+_PLAIN = {"--json": "json", "--quiet": "quiet", "-q": "quiet"}
+_UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def plain_token(args: "Sequence[str]") -> dict[str, str] | None:
+    """The options of a plain ``token`` command, or None for anything else.
+
+    Every option takes part at most once, as people write it; all else is the long way's.
+    """
+    found: dict[str, str] = {}
+    command = False
+    words = iter(args)
+    for word in words:
+        name, equals, value = word.partition("=")
+        if word == "token" and not command:
+            command = True
+            continue
+        if word in _PLAIN:
+            key, value = _PLAIN[word], "yes"
+        elif name in _VALUED:
+            key = _VALUED[name]
+            value = value if equals else next(words, "")
+        else:
+            return None
+        # An option of `token` in front of it is a mistake that the long way explains.
+        if key in found or not value or (not command and key in ("min_valid", "format")):
+            return None
+        found[key] = value
+    if not command or found.get("format", "cookie") not in FORMATS:
+        return None
+    if _seconds(found.get("min_valid", "0s")) is None:
+        return None
+    return found
+
+
+def _seconds(text: str) -> float | None:
+    """``90s``, ``15m``, ``12h``, ``7d``; None for whatever else may be one."""
+    number, unit = text[:-1], text[-1:]
+    if unit not in _UNIT_S or not (number.isascii() and number.isdecimal()) or len(number) > 9:
+        return None
+    return float(int(number) * _UNIT_S[unit])
+
+
+def token(asked: "Mapping[str, str]", environ: "Mapping[str, str]") -> int | None:
+    """Print the session of the daemon; returns the exit code, None where no daemon runs."""
+    try:
+        answer = _answer(asked, environ)
+        if answer is None:
+            return None
+        text = dial.session_text(answer)
+    except Exception as error:
+        from harvester.errors import HarvesterError
+
+        if not isinstance(error, HarvesterError):
+            raise
+        from harvester.cli.telling import tell
+
+        return tell(error, as_json=_form(asked) == "json")
+    if "quiet" not in asked and not dial.WARNED_BY.isdisjoint(answer.headers):
+        _warn(answer)
+    return put(text)
+
+
+def _form(asked: "Mapping[str, str]") -> str:
+    return "json" if "json" in asked else asked.get("format", "cookie")
+
+
+def _answer(asked: "Mapping[str, str]", environ: "Mapping[str, str]") -> dial.Answer | None:
+    profile = profile_of(asked, environ)
+    following: list[ExitStack] = []
+    try:
+        found = dial.ask(
+            places.socket_candidates(asked.get("socket"), None, environ),
+            "GET",
+            dial.session_path(
+                profile,
+                min_valid_s=_seconds(asked.get("min_valid", "0s")) or 0.0,
+                wait_s=dial.TOKEN_WAIT_S,
+                form=_form(asked),
+                origin=_named_origin(profile, asked.get("origin"), environ),
+            ),
+            named=bool(asked.get("socket") or environ.get("HARVESTER_SOCKET")),
+            wait_s=dial.TOKEN_WAIT_S,
+            on_wait=None
+            if "quiet" in asked
+            else lambda: following.append(_follow(asked.get("socket"), profile)),
+        )
+    finally:
+        for shown in following:
+            shown.close()
+    return None if found is None else found[0]
+
+
+def _follow(explicit: str | None, profile: str) -> "ExitStack":
+    """The daemon signs in meanwhile: its steps are shown, a number to compare among them."""
+    from contextlib import ExitStack
+
+    from harvester.cli.following import Following
+    from harvester.cli.progress import Progress
+    from harvester.client import Client
+
+    shown = ExitStack()
+    shown.enter_context(Following(Client(explicit), profile, Progress(quiet=False)))
+    return shown
+
+
+def _warn(answer: dial.Answer) -> None:
+    from harvester.cli.telling import warn
+    from harvester.client import warnings_beside
+
+    warn(warnings_beside(answer.headers))
+
+
+def profile_of(asked: "Mapping[str, str]", environ: "Mapping[str, str]") -> str:
+    return asked.get("profile") or environ.get("HARVESTER_PROFILE") or "default"
+
+
+def _named_origin(profile: str, flag: str | None, environ: "Mapping[str, str]") -> str | None:
+    """The origin that the caller's flag or environment names for this profile."""
+    variable = "HARVESTER_PROFILES__" + profile.upper().replace("-", "_") + "__ORIGIN"
+    named = flag or environ.get(variable)
+    if not named and profile == "default":
+        named = environ.get("HARVESTER_ORIGIN")
+    return named.strip() if named and named.strip() else None
+
+
+def put(text: str) -> int:
+    """The one thing that goes to standard output; returns the exit code."""
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader went away.  Without this the interpreter complains again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    return 0
