@@ -27,6 +27,7 @@ def build(base: Room, stages: list[Stage], context: Path, say: Say) -> Room:
     for number, stage in enumerate(stages):
         room = base.copy(f"stage-{number}")
         made[stage.name] = room
+        left = []
         for one in stage.instructions:
             began = time.monotonic()
             match one.word:
@@ -40,8 +41,11 @@ def build(base: Room, stages: list[Stage], context: Path, say: Say) -> Room:
                 case "COPY":
                     _copy(one, room, made, context, allowed)
                 case _:
+                    left.append(one.word)
                     continue
             say(f"  {time.monotonic() - began:5.1f} s  {one.word} {one.text[:60]}")
+        if left:
+            say(f"         left to the story below: {', '.join(left)}")
     return room
 
 

@@ -22,6 +22,8 @@ from image import Say
 from room import Room
 
 _START_S = 30.0
+# The volume that a consumer has too, and cannot write.
+_SHARED = "/run/harvester"
 # What Docker waits after TERM before it kills.
 _STOP_S = 10.0
 _API = "/api/managed-agents/sessions"
@@ -78,13 +80,10 @@ class Container:
     def consumer(self, bare: Room, example: Path, uid: int) -> Room:
         """Another container with the socket's volume."""
         room = self._confined(bare, "/usr/bin/python3", uid, "with.json")
-        room.env = {**bare.env, "HARVESTER_SOCKET": self.env_of_image("HARVESTER_SOCKET")}
-        shutil.copy(example, self.place / "filters/example.py")
-        room.mounts.append(self.volumes[1])
+        room.env = {**bare.env, "HARVESTER_SOCKET": self.image.env["HARVESTER_SOCKET"]}
+        shutil.copy(example, self.filters / "example.py")
+        room.mounts += [(source, f"{at}:ro") for source, at in self.volumes if at == _SHARED]
         return room
-
-    def env_of_image(self, name: str) -> str:
-        return self.image.env[name]
 
     def without_the_rules(self) -> Room:
         room = self._confined(self.image, "/opt/harvester/bin/python", self.uid, "without.json")
