@@ -49,11 +49,10 @@ async def test_nodes_own_http(here: Stage) -> None:
 
 
 async def test_go(here: Stage, tmp_path: Path) -> None:
-    offline = {"GOPROXY": "off", "GOFLAGS": "-mod=mod", "GOCACHE": str(tmp_path / "cache")}
-    folder = EXAMPLES / "go"
     built = tmp_path / "knoq"
-    vetted = await here.run(tools.go(), "vet", "./...", cwd=folder, **offline)
-    assert vetted[0] == 0, vetted[2]
-    made = await here.run(tools.go(), "build", "-o", built, ".", cwd=folder, **offline)
-    assert made[0] == 0, made[2]
+    for words in (("vet", "./..."), ("build", "-o", built, ".")):
+        code, out, err = await here.run(
+            tools.go(), *words, cwd=EXAMPLES / "go", limit_s=tools.BUILD_S, **tools.go_environment()
+        )
+        assert code == 0, out + err
     await survives(here, built)

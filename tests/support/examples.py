@@ -72,7 +72,7 @@ class Stage:
     origin: str
 
     async def run(
-        self, *words: str | Path, cwd: Path = EXAMPLES, **env: str
+        self, *words: str | Path, cwd: Path = EXAMPLES, limit_s: float = RUN_S, **env: str
     ) -> tuple[int, str, str]:
         """Exit code, what it printed, what it complained of."""
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -81,7 +81,7 @@ class Stage:
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             env={**kept, "HARVESTER_SOCKET": str(self.socket), "KNOQ_ORIGIN": self.origin, **env},
         )  # fmt: skip
-        async with asyncio.timeout(RUN_S):
+        async with asyncio.timeout(limit_s):
             out, err = await process.communicate()
         assert process.returncode is not None
         return process.returncode, out.decode(), err.decode()
