@@ -12,6 +12,11 @@ from pathlib import Path
 import machine
 
 ENTER = Path(__file__).with_name("enter")
+# debootstrap mounts things too: they and it end with us.
+_ALONE = (
+    "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child",
+    "--mount-proc", "--propagation", "private", "--",
+)  # fmt: skip
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _STOP_S = 20.0
 
@@ -79,7 +84,7 @@ class Room:
 def debootstrap(root: Path, release: str) -> Room:
     mirror, _ = machine.mirrors()
     made = subprocess.run(
-        ["debootstrap", "--variant=minbase", release, root, mirror],
+        [*_ALONE, "debootstrap", "--variant=minbase", release, root, mirror],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
     )  # fmt: skip
     if made.returncode:

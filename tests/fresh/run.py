@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -61,6 +62,8 @@ def prove_checkout(bare: room.Room, checkout: Path, place: Path) -> None:
 def main(kinds: list[str]) -> None:
     if unknown := [kind for kind in kinds if kind not in KINDS]:
         raise SystemExit(f"test-fresh: {unknown[0]} is none of {', '.join(KINDS)}")
+    # So that the folder goes then too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="harvester-fresh-") as made:
         place = Path(made)
