@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,9 @@ _STOP_S = 20.0
 @dataclass(slots=True)
 class Room:
     root: Path
-    env: dict[str, str] = field(default_factory=lambda: {"PATH": PATH, "HOME": "/root"})
+    env: dict[str, str] = field(
+        default_factory=lambda: {"PATH": PATH, "HOME": "/root", **machine.environment()}
+    )
     workdir: str = "/"
     # (from, to): what else is seen inside, as volumes and secrets are.
     mounts: list[tuple[Path, str]] = field(default_factory=list)
@@ -45,15 +47,12 @@ class Room:
             line += ["--mount", str(source), target]
         return [*line, "--", *self.under, "env", "-C", self.workdir, *program]
 
-    def environ(self, extra: Mapping[str, str]) -> dict[str, str]:
-        return {**machine.environment(), **self.env, **extra}
-
     def run(
         self, *program: str, check: bool = True, **env: str
     ) -> subprocess.CompletedProcess[str]:
         """To its end; what it said is shown only if it should have gone well and did not."""
         done = subprocess.run(
-            self.words(*program), env=self.environ(env), stdin=subprocess.DEVNULL,
+            self.words(*program), env={**self.env, **env}, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False,
         )  # fmt: skip
         if check and done.returncode:
@@ -66,7 +65,7 @@ class Room:
         """One that stays; ended with all that it started."""
         with log.open("w") as said:
             process = subprocess.Popen(
-                self.words(*program), env=self.environ(env), stdin=subprocess.DEVNULL,
+                self.words(*program), env={**self.env, **env}, stdin=subprocess.DEVNULL,
                 stdout=said, stderr=said, text=True,
             )  # fmt: skip
         try:

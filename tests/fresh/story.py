@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import machine
 from dockerfile import Stage
 from image import Say
-from room import Room
+from room import PATH, Room
 
+_OF_A_BUILD = machine.environment()
 _START_S = 30.0
 # The volume that a consumer has too, and cannot write.
 _SHARED = "/run/harvester"
@@ -67,7 +69,9 @@ class Container:
 
     def _confined(self, room: Room, python: str, uid: int, profile: str) -> Room:
         under = [python, "/run/filters/seccomp.py", f"/run/filters/{profile}", str(uid)]
-        env = {**room.env, **self.env}
+        # What a build needs to reach its packages is nothing that runs.
+        built = {name: value for name, value in room.env.items() if name not in _OF_A_BUILD}
+        env = {**built, **self.env}
         mounts = [(self.filters, "/run/filters")]
         return Room(room.root, env, "/", mounts, read_only=True, under=under)
 
@@ -80,7 +84,7 @@ class Container:
     def consumer(self, bare: Room, example: Path, uid: int) -> Room:
         """Another container with the socket's volume."""
         room = self._confined(bare, "/usr/bin/python3", uid, "with.json")
-        room.env = {**bare.env, "HARVESTER_SOCKET": self.image.env["HARVESTER_SOCKET"]}
+        room.env = {"PATH": PATH, "HARVESTER_SOCKET": self.image.env["HARVESTER_SOCKET"]}
         shutil.copy(example, self.filters / "example.py")
         room.mounts += [(source, f"{at}:ro") for source, at in self.volumes if at == _SHARED]
         return room
