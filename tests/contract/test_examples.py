@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 from playwright._impl._driver import compute_driver_executable
 
-from examples import EXAMPLES, Stage, stage
+from examples import EXAMPLES, SESSIONS, Stage, stage
 from harvester.errors import NeedsHuman
 from standin import StandInProcess
 
-SESSIONS, BEGIN = "/api/managed-agents/sessions", "/api/managed-agents/session"
 # Playwright brings a Node of its own, so that no machine lacks one.
 NODE = compute_driver_executable()[0]
 WORDS = {
@@ -44,16 +43,7 @@ def words(request: pytest.FixtureRequest) -> tuple[str, ...]:
 async def test_an_example_gets_its_answer_and_survives_a_revocation(
     here: Stage, words: tuple[str, ...]
 ) -> None:
-    code, out, err = await here.run(*words, SESSIONS)
-    assert (code, err) == (0, "")
-    assert json.loads(out)["sessions"] == []
-    here.world.revoke()
-    code, out, err = await here.run(*words, BEGIN, '{"text": "hello"}')
-    assert (code, err) == (0, "")
-    assert json.loads(out)["sessionId"]
-    state = here.world.state()
-    assert (state["api_posts_executed"], state["api_401"], state["sign_ins"]) == (1, 1, 2)
-    assert here.keeper.reports == 1
+    await here.outlives_a_revocation(*words)
 
 
 async def test_an_example_tells_what_only_a_person_can_mend(

@@ -8,6 +8,7 @@ session that it holds is reported.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ from walker import Walker
 from walks import sign_in
 
 EXAMPLES = ROOT / "docs" / "examples"
+SESSIONS, BEGIN = "/api/managed-agents/sessions", "/api/managed-agents/session"
 RUN_S = 60.0
 
 
@@ -85,6 +87,19 @@ class Stage:
             out, err = await process.communicate()
         assert process.returncode is not None
         return process.returncode, out.decode(), err.decode()
+
+    async def outlives_a_revocation(self, *words: str | Path, cwd: Path = EXAMPLES) -> None:
+        """What is asked of every example: an answer, then one from a session that has died."""
+        code, out, err = await self.run(*words, SESSIONS, cwd=cwd)
+        assert (code, err) == (0, "")
+        assert json.loads(out)["sessions"] == []
+        self.world.revoke()
+        code, out, err = await self.run(*words, BEGIN, '{"text": "hello"}', cwd=cwd)
+        assert (code, err) == (0, "")
+        assert json.loads(out)["sessionId"]
+        state = self.world.state()
+        assert (state["api_posts_executed"], state["api_401"], state["sign_ins"]) == (1, 1, 2)
+        assert self.keeper.reports == 1
 
 
 @asynccontextmanager

@@ -56,9 +56,14 @@ async function ask(target, body) {
   return send(await session(held.generation), target, body)
 }
 
-const answer = await ask(...process.argv.slice(2, 4))
-console.log(answer.text)
-if (answer.status >= 400) {
-  console.error(`knoq answered ${answer.status}`)
+try {
+  const answer = await ask(...process.argv.slice(2, 4))
+  console.log(answer.text)
+  if (answer.status >= 400) {
+    console.error(`knoq answered ${answer.status}`)
+    process.exitCode = 1
+  }
+} catch (error) {
+  console.error(error.message)
   process.exitCode = 1
 }

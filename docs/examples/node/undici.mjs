@@ -43,11 +43,17 @@ function send(held, target, options) {
   return request(held.origin + target, { ...options, headers })
 }
 
-const [target, body] = process.argv.slice(2)
-const answer = await ask(target, body === undefined ? {} : { method: 'POST', body })
-console.log(await answer.body.text())
-if (answer.statusCode >= 400) {
-  console.error(`knoq answered ${answer.statusCode}`)
+try {
+  const [target, body] = process.argv.slice(2)
+  const answer = await ask(target, body === undefined ? {} : { method: 'POST', body })
+  console.log(await answer.body.text())
+  if (answer.statusCode >= 400) {
+    console.error(`knoq answered ${answer.statusCode}`)
+    process.exitCode = 1
+  }
+} catch (error) {
+  console.error(error.message)
   process.exitCode = 1
+} finally {
+  await harvester.close()
 }
-await harvester.close()

@@ -29,7 +29,10 @@ class Harvester(http.client.HTTPConnection):
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(SOCKET)
+        try:
+            self.sock.connect(SOCKET)
+        except OSError as error:
+            raise SystemExit(f"harvester: {SOCKET}: {error.strerror}: harvester serve") from None
 
 
 def session(report: int | None = None) -> dict[str, Any]:
