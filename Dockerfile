@@ -1,27 +1,31 @@
 # harvester as a service: the daemon, a headless browser, nothing of the build.
 #
 #   docker build -t knoq-harvester .
-#   docker run -v harvester-state:/var/lib/harvester -v harvester-run:/run/harvester \
-#       --env-file harvester.env -v ./password:/run/secrets/password:ro knoq-harvester
+#   docker compose -f docker/compose.yaml up      # with a consumer beside it
 #
-# The browser keeps its sandbox where the container may make user namespaces; Docker's default
-# seccomp profile forbids that.  Either give it a profile that allows them (--security-opt
-# seccomp=FILE), or give up that wall and say so: -e HARVESTER_SANDBOX=off.
+# docs/docker.md has the rest.  The browser keeps its sandbox with docker/seccomp.json; Docker's
+# own profile forbids it the namespaces that it needs.  scripts/test-fresh runs the lines of this
+# file in a folder, where no Docker is to be had.
 
 FROM python:3.13-slim-trixie AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 WORKDIR /src
 COPY requirements.lock requirements-dev.lock ./
-RUN python -m venv /opt/harvester \
-    && /opt/harvester/bin/pip install --require-hashes -r requirements.lock \
-    && python -m venv /tmp/build \
+# What goes into the image has no pip of its own: the build's puts the packages there.
+RUN python -m venv /tmp/build \
+    && python -m venv --without-pip /opt/harvester \
+    && /tmp/build/bin/pip --python /opt/harvester/bin/python install \
+        --require-hashes -r requirements.lock \
     && /tmp/build/bin/pip install --require-hashes -r requirements-dev.lock
 COPY pyproject.toml README.md CHANGELOG.md LICENSE ./
 COPY harvester harvester
 RUN /tmp/build/bin/python -m hatchling build -t wheel -d /tmp/wheel \
-    && /opt/harvester/bin/pip install --no-deps /tmp/wheel/*.whl
+    && /tmp/build/bin/pip --python /opt/harvester/bin/python install \
+        --no-deps --no-index /tmp/wheel/*.whl
 
 FROM python:3.13-slim-trixie
+LABEL org.opencontainers.image.title="knoq-harvester" \
+      org.opencontainers.image.licenses="Apache-2.0"
 # libatomic1: Playwright's driver needs it.  tini: reaps what a killed browser leaves, and hands
 # TERM on.  No versions: a browser must be the newest that the distribution has.
 # hadolint ignore=DL3008
@@ -40,8 +44,9 @@ ENV PATH=/opt/harvester/bin:$PATH \
 # By number, so that an orchestrator can see that it is not root.
 USER 10001:10001
 VOLUME ["/var/lib/harvester", "/run/harvester"]
-# The socket answers: the loop turns.  Never depends on the site.
+# The socket answers: the loop turns.  Never depends on the site, so that an outage there restarts
+# nothing here.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=15s \
-    CMD ["python", "-c", "import socket; s = socket.socket(socket.AF_UNIX); s.settimeout(4); s.connect('/run/harvester/harvester.sock'); s.sendall(b'GET /livez HTTP/1.1\\r\\nHost: h\\r\\nConnection: close\\r\\n\\r\\n'); assert s.recv(12) == b'HTTP/1.1 200'"]
+    CMD ["python", "-Ic", "import os, socket; s = socket.socket(socket.AF_UNIX); s.settimeout(4); s.connect(os.environ['HARVESTER_SOCKET']); s.sendall(b'GET /livez HTTP/1.1\\r\\nHost: h\\r\\nConnection: close\\r\\n\\r\\n'); assert s.recv(12) == b'HTTP/1.1 200'"]
 ENTRYPOINT ["tini", "--", "harvester"]
 CMD ["serve"]

@@ -1,0 +1,3 @@
+module harvester.example/knoq
+
+go 1.19
