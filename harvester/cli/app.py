@@ -29,6 +29,7 @@ COMMANDS = (
     "status",
     "refresh",
     "import",
+    "export",
     "logout",
     "unlock",
     "passkey",

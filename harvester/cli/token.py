@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from harvester import wire
 from harvester.cli.call import Call, global_options, pass_call
-from harvester.cli.telling import put, warn
-from harvester.client import TOKEN_WAIT_S, warnings_of
+from harvester.cli.giving import deliver, session_text
 from harvester.clock import parse_duration
-from harvester.errors import Bug, NoDaemon
-from harvester.vault.durable import Disk
 
 
 class Duration(click.ParamType[float]):
@@ -45,35 +40,5 @@ class Duration(click.ParamType[float]):
 def command(call: Call, min_valid: float, form: str, output: str | None, no_sign_in: bool) -> int:
     """Print a live session: from the daemon, else from the store, else by signing in."""
     form = "json" if call.json else form
-    name = call.profile_name()
-    try:
-        text, warnings = _from_daemon(call, name, min_valid, form, sign_in=not no_sign_in)
-    except NoDaemon:
-        served = call.once(
-            lambda once: once.token(name, min_valid_s=min_valid, sign_in=not no_sign_in)
-        )
-        text = wire.printable(served, form)
-        warnings = warnings_of(wire.session_object(served))
-    if not text:
-        raise Bug("there is a session, but nothing to print", hint="try --format cookie")
-    if warnings and not call.quiet:
-        warn(warnings)
-    if output is None or output == "-":
-        return put(text)
-    path = Path(output).expanduser().absolute()
-    Disk().write_atomic(path.parent, path.name, (text + "\n").encode())
-    return 0
-
-
-def _from_daemon(
-    call: Call, name: str, min_valid_s: float, form: str, *, sign_in: bool
-) -> tuple[str, list[str]]:
-    with call.following(""):
-        return call.client().token(
-            name,
-            min_valid_s=min_valid_s,
-            form=form,
-            origin=call.named_origin(),
-            wait_s=TOKEN_WAIT_S,
-            sign_in=sign_in,
-        )
+    text = session_text(call, form=form, min_valid_s=min_valid, sign_in=not no_sign_in)
+    return deliver(text, output)

@@ -1,0 +1,23 @@
+"""`harvester export`: give out the session that there is; never signs in."""
+
+from __future__ import annotations
+
+import click
+
+from harvester import wire
+from harvester.cli.call import Call, global_options, pass_call
+from harvester.cli.giving import deliver, session_text
+
+
+@click.command("export")
+@click.option(
+    "--format", "form", type=click.Choice(list(wire.FORMATS)), default=wire.DEFAULT_FORMAT,
+    show_default=True, help="As what.",
+)  # fmt: skip
+@click.option("--output", metavar="FILE", help="Write it to this file (0600), whole or not at all.")
+@global_options
+@pass_call
+def command(call: Call, form: str, output: str | None) -> int:
+    """Give out the session of the daemon or of the store, for another tool to take in."""
+    form = "json" if call.json else form
+    return deliver(session_text(call, form=form, sign_in=False), output)
