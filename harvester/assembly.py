@@ -29,7 +29,7 @@ from harvester.settings import Process, Settings
 from harvester.sign_ins import SignIns
 from harvester.signer import Signer
 from harvester.staging import Staging
-from harvester.status import whole_status
+from harvester.status import glance, whole_status
 from harvester.steady import SteadyClock
 from harvester.summons import Call, Summons
 from harvester.timeline import Timeline
@@ -209,6 +209,10 @@ class House:
     def _note_step(self, profile: str, step: Step) -> None:
         self._steps[profile] = step
         self._on_step(profile, step)
+
+    def glance(self, name: str) -> dict[str, Any]:
+        """How one profile stands, in a few words.  Raises UnknownProfile."""
+        return glance(self.keeper(name), self._clock.wall_s())
 
     def status(self) -> dict[str, Any]:
         return whole_status(

@@ -223,6 +223,10 @@ class Client:
             raise _told(answer)
         return answer
 
+    def connected(self) -> socket.socket:
+        """A connection to the daemon, for what is more than one answer (``watching.py``)."""
+        return self._connected()
+
     def _connected(self) -> socket.socket:
         for path in self._paths:
             connection = socket.socket(socket.AF_UNIX)

@@ -28,6 +28,7 @@ COMMANDS = (
     "serve",
     "status",
     "refresh",
+    "watch",
     "import",
     "export",
     "logout",

@@ -34,6 +34,7 @@ from harvester.outlets.connection import (
     unexpected,
 )
 from harvester.outlets.listen import BACKLOG
+from harvester.outlets.watch import Watch
 from harvester.profile import Profile
 from harvester.session import Cookie, Served
 from harvester.tally import Tally
@@ -80,6 +81,8 @@ class House(Protocol):
 
     def status(self) -> Mapping[str, Any]: ...
 
+    def glance(self, name: str) -> Mapping[str, Any]: ...
+
     async def history(self, name: str, *, limit: int) -> Sequence[Mapping[str, Any]]: ...
 
 
@@ -106,6 +109,7 @@ class Api:
     ) -> None:
         """``tally`` counts what is given out, and is what ``/metrics`` shows."""
         self._house = house
+        self._watch = Watch(house.glance)
         self._tally = Tally() if tally is None else tally
         self._allow_uids = frozenset(allow_uids)
         self._door: Door | None = None
@@ -124,6 +128,7 @@ class Api:
             return
         self._server.close()
         self._server = None
+        self._watch.close()
         door, self._door = self._door, None
         door.pre_shutdown()
         # aiohttp waits up to its time-out twice: for the answer, then for the cancelled task.
@@ -234,6 +239,11 @@ class Api:
     async def _status(self, request: web.BaseRequest) -> web.StreamResponse:
         return _json(self._house.status())
 
+    async def _watched(self, request: web.BaseRequest) -> web.StreamResponse:
+        asked = _query(request)
+        after = parameters.after(asked, request.headers.get("Last-Event-ID"))
+        return await self._watch.stream(request, parameters.profile(asked), after)
+
     async def _history(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = _query(request)
         limit = parameters.limit(asked)
@@ -269,6 +279,7 @@ ROUTES: Mapping[str, Mapping[str, _Handler]] = MappingProxyType(
         "/v1/session/report": {"POST": Api._report},
         "/v1/session/refresh": {"POST": Api._refresh},
         "/v1/session/import": {"POST": Api._import},
+        "/v1/session/watch": {"GET": Api._watched},
         "/v1/logout": {"POST": Api._logout},
         "/v1/unlock": {"POST": Api._unlock},
         "/v1/status": {"GET": Api._status},

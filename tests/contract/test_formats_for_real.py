@@ -74,7 +74,7 @@ def curl(*words: str) -> str:
 
 def wget(proxy: str, *words: str) -> str:
     run = subprocess.run(
-        ["wget", "--no-config", "--quiet", "--tries=1", "--timeout=10", "--output-document=-", *words],
+        ["wget", "--no-config", "--quiet", "--tries=1", "--timeout=10", "-O-", *words],
         env={"PATH": "/usr/bin:/bin", "http_proxy": proxy}, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
