@@ -40,6 +40,8 @@ class Watching:
         query += "" if after is None else f"&after={after}"
         connection = self._connection = self._client.connected()
         with connection:
+            if self._closed:
+                return
             # HTTP/1.0, in which a body without a length is just what comes until the end.
             request = f"GET /v1/session/watch?{query} HTTP/1.0\r\nHost: harvester\r\n\r\n"
             connection.settimeout(SILENCE_S)

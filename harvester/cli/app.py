@@ -29,6 +29,7 @@ COMMANDS = (
     "status",
     "refresh",
     "watch",
+    "exec",
     "import",
     "export",
     "logout",
