@@ -30,6 +30,7 @@ COMMANDS = (
     "refresh",
     "watch",
     "exec",
+    "credential-helper",
     "import",
     "export",
     "logout",
@@ -39,6 +40,8 @@ COMMANDS = (
     "doctor",
     "config",
 )
+# The protocol's name for itself, which is no name for a file.
+_ELSEWHERE = {"credential-helper": "credential"}
 _INTERRUPTED = 130
 
 
@@ -51,7 +54,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = cmd_name + "_" * keyword.iskeyword(cmd_name)
+        module = _ELSEWHERE.get(cmd_name, cmd_name + "_" * keyword.iskeyword(cmd_name))
         found = importlib.import_module(f"harvester.cli.{module}").command
         return found if isinstance(found, click.Command) else None
 

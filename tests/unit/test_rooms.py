@@ -41,7 +41,7 @@ FLOORS = {
     ),
     "outlets": ("outlets",),
     "assembly": ("assembly", "daemon", "oneshot", "reload"),
-    "faces": ("client", "watching", "cli", "demo", "__main__"),
+    "faces": ("client", "watching", "credential", "cli", "demo", "__main__"),
 }  # fmt: skip
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 
