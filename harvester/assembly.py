@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harvester import __version__
 from harvester.asking import Asking
+from harvester.bundle import Bundles
 from harvester.climb import Climber
 from harvester.clock import Clock, SystemClock, rfc3339
 from harvester.errors import HarvesterError, KeyWrong, UnknownProfile
@@ -116,6 +117,10 @@ class House:
                 f"there is no profile {name!r}",
                 hint="profiles: " + ", ".join(sorted(self._rooms)),
             ) from None
+
+    def bundles(self, name: str) -> Bundles:
+        """What makes and takes in a profile's bundles.  The profile is one that was opened."""
+        return self._rooms[name].bundles
 
     def keepers(self) -> Sequence[Keeper]:
         return tuple(room.keeper for room in self._rooms.values())
@@ -247,7 +252,7 @@ class House:
         process = self._settings.process
         clock = SteadyClock(self._clock)
         client = Asking(lambda: self._way_to(profile, clock))
-        records = Records(self._store, profile.name, clock)
+        records = Records(self._store, profile.name, clock, alone=process.ci)
         staging = Staging(profile, client, clock)
         files = Files(profile)
         self._timeline.follow(profile.name)
@@ -282,7 +287,8 @@ class House:
             on_change=lambda: self.on_change(profile.name),
             summons=Summons(profile.name, records=records, call=self._on_person),
         )
-        return _Room(keeper, files, client)
+        bundles = Bundles(profile, records=records, staging=staging, clock=clock)
+        return _Room(keeper, files, client, bundles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,6 +307,7 @@ class _Room:
     keeper: Keeper
     files: Files
     client: Asking
+    bundles: Bundles
 
     async def close(self) -> None:
         await self.keeper.close()

@@ -27,14 +27,14 @@ FLOORS = {
     "rules": (
         "attempts", "bucket", "budgets", "digests", "ledger_form", "lives", "prices", "rest",
         "ladder", "ledger", "lifetime", "discovery", "reasons", "trouble", "verdict",
-        "setcookie", "whose", "pasted",
+        "setcookie", "union", "whose", "pasted",
     ),
     "tools": (
         "settings", "asking", "bell", "descent", "probe", "metrics", "tally", "timer", "log",
         "process", "spawn", "vault", "signin",
     ),
     "engine": (
-        "afterlife", "by_hand", "climb", "condition", "crowd", "flight", "held", "keeper",
+        "afterlife", "bundle", "by_hand", "climb", "condition", "crowd", "flight", "held", "keeper",
         "kept_ledger", "locking", "notes", "opening", "overseer", "records", "reports", "settle",
         "sign_ins", "signer", "staging", "standing", "status", "succession", "summons",
         "switching", "timekeeping", "timeline", "upkeep", "wallet", "witness",
