@@ -39,6 +39,7 @@ COMMANDS = (
     "history",
     "doctor",
     "config",
+    "completion",
 )
 # The protocol's name for itself, which is no name for a file.
 _ELSEWHERE = {"credential-helper": "credential"}
