@@ -12,6 +12,7 @@ import os
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -60,7 +61,7 @@ def command(
     client, name = call.client(), call.profile_name()
     text = json.dumps(told, ensure_ascii=False)
     if form != "json":
-        text = session_text(call, form=form, sign_in=False)
+        text = session_text(call, form=form, sign_in=False, again=True)
     # From here on a signal is the program's, and no end of it leaves the file behind.
     with Child() as child, _private_directory() as directory:
         path = Path(directory) / "session"
@@ -93,8 +94,13 @@ def _proxy(client: Client) -> dict[str, str]:
     try:
         proxy = client.status().get("proxy")
     except HarvesterError:
+        proxy = None
+    if not isinstance(proxy, Mapping):
         return {}
-    return {knoq.PROXY_VARIABLE: proxy} if isinstance(proxy, str) else {}
+    told = {knoq.PROXY_VARIABLE: proxy.get("unix"), knoq.PROXY_TOKEN_VARIABLE: proxy.get("token")}
+    if proxy.get("tcp"):
+        told[knoq.PROXY_URL_VARIABLE] = f"http://{proxy['tcp']}"
+    return {name: value for name, value in told.items() if value}
 
 
 class _Kept:

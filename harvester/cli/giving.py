@@ -17,8 +17,11 @@ from harvester.outlets.files import refuse_shared
 from harvester.vault.durable import Disk
 
 
-def session_text(call: Call, *, form: str, min_valid_s: float = 0.0, sign_in: bool) -> str:
-    """The session of the chosen profile in one of ``wire.FORMATS``; warnings are told.
+def session_text(
+    call: Call, *, form: str, min_valid_s: float = 0.0, sign_in: bool, again: bool = False
+) -> str:
+    """The session of the chosen profile in one of ``wire.FORMATS``; warnings are told, unless
+    it is asked for ``again``, in another form.
 
     Raises HarvesterError; never gives an empty text.
     """
@@ -39,7 +42,7 @@ def session_text(call: Call, *, form: str, min_valid_s: float = 0.0, sign_in: bo
         warnings = warnings_of(wire.session_object(served))
     if not text:
         raise Bug("there is a session, but nothing to print", hint="try --format cookie")
-    if warnings and not call.quiet:
+    if warnings and not call.quiet and not again:
         warn(warnings)
     return text
 

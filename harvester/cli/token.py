@@ -71,6 +71,6 @@ def _for_github(
         return 1  # who does not hear of the masks gets no file either
     text = json.dumps(told, ensure_ascii=False)
     if form != "json":
-        text = session_text(call, form=form, sign_in=False)
+        text = session_text(call, form=form, sign_in=False, again=True)
     github.hand_over(text, temp, outputs)
     return 0

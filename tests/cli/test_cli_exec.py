@@ -26,7 +26,8 @@ HARVESTER = [sys.executable, "-P", "-m", "harvester"]
 def daemon(home: Path) -> Iterator[FakeDaemon]:
     with FakeDaemon(home / "r/harvester/harvester.sock") as running:
         running.set("/v1/session", SESSION)
-        running.set("/v1/status", {"version": 1, "profiles": [], "proxy": str(home / "proxy.sock")})
+        proxy = {"unix": "/run/p.sock", "tcp": "127.0.0.1:8123", "token": "/run/proxy.token"}
+        running.set("/v1/status", {"version": 1, "profiles": [], "proxy": proxy})
         yield running
 
 
@@ -74,7 +75,9 @@ def test_the_program_gets_the_session_and_no_secret_of_ours(home: Path, daemon: 
     told = json.loads(ended.stdout)
     assert told["env"]["KNOQ_COOKIE"] == "sid=v1"
     assert told["env"]["KNOQ_ORIGIN"] == "https://knoq.one"
-    assert told["env"]["KNOQ_PROXY"] == str(home / "proxy.sock")
+    assert told["env"]["KNOQ_PROXY"] == "/run/p.sock"
+    assert told["env"]["KNOQ_PROXY_URL"] == "http://127.0.0.1:8123"
+    assert told["env"]["KNOQ_PROXY_TOKEN_FILE"] == "/run/proxy.token"
     assert json.loads(told["file"]) == SESSION
     assert told["modes"] == [0o600, 0o700]
     assert told["umask"] == 0o027, "as it was for us"

@@ -118,7 +118,9 @@ def test_the_masks_come_before_anything_can_show_what_they_mask(
 def test_the_file_is_in_the_format_that_was_asked_for(
     cli: Run, job: Path, home: Path, capsys: Out
 ) -> None:
-    assert cli("token", "--github", "--format", "netscape", once=FakeOnce(served())) == 0
+    once = FakeOnce(served(min_valid_met=False))
+    assert cli("token", "--github", "--format", "netscape", once=once) == 0
+    assert capsys.readouterr().err.count("warning") == 1
     path = (home / "github-output").read_text().rpartition("=")[2].strip()
     assert Path(path).read_text().startswith("# Netscape")
 
