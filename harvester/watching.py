@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 from urllib.parse import quote
 
@@ -39,7 +40,7 @@ class Watching:
         query = f"profile={quote(self._profile, safe='')}"
         query += "" if after is None else f"&after={after}"
         connection = self._connection = self._client.connected()
-        with connection:
+        with closing(connection):
             if self._closed:
                 return
             # HTTP/1.0, in which a body without a length is just what comes until the end.
