@@ -5,8 +5,8 @@ Owns reading server-sent events.  Whoever made the ``Client`` knows where the da
 
 from __future__ import annotations
 
+import _socket
 import json
-import socket
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -27,7 +27,7 @@ class Watching:
     def __init__(self, client: Client, profile: str) -> None:
         self._client = client
         self._profile = profile
-        self._connection: socket.socket | None = None
+        self._connection: _socket.socket | None = None
         self._closed = False
 
     def told(self, after: int | None = None) -> Iterator[dict[str, Any]]:
@@ -71,12 +71,12 @@ class Watching:
         connection = self._connection
         if connection is not None:
             try:
-                connection.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(_socket.SHUT_RDWR)
             except OSError:
                 return  # it is over already
 
 
-def _lines(connection: socket.socket) -> Iterator[bytes]:
+def _lines(connection: _socket.socket) -> Iterator[bytes]:
     """What comes, line by line, without the line's end."""
     rest = b""
     while chunk := connection.recv(65536):

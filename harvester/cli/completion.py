@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from harvester.cli.call import global_options
 from harvester.cli.telling import put
 from harvester.errors import Bug
 
@@ -15,6 +16,7 @@ _VARIABLE = "_HARVESTER_COMPLETE"
 
 @click.command("completion")
 @click.argument("shell", type=click.Choice(_SHELLS))
+@global_options
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> int:
     """Print the lines that make a shell complete harvester's commands.

@@ -17,6 +17,7 @@ from harvester.errors import NoDaemon, OriginMismatch
 
 
 @click.group("credential-helper")
+@global_options
 def command() -> None:
     """Give a session's headers to a tool that speaks the credential-helper protocol."""
 
