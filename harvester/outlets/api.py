@@ -240,9 +240,7 @@ class Api:
         return _json(self._house.status())
 
     async def _watched(self, request: web.BaseRequest) -> web.StreamResponse:
-        asked = _query(request)
-        after = parameters.after(asked, request.headers.get("Last-Event-ID"))
-        return await self._watch.stream(request, parameters.profile(asked), after)
+        return await self._watch.stream(request, _query(request))
 
     async def _history(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = _query(request)

@@ -21,6 +21,7 @@ from aiohttp import web
 
 from harvester import log, wire
 from harvester.errors import Busy, HarvesterError
+from harvester.outlets import parameters
 from harvester.outlets.connection import CONNECTIONS_LIMIT
 
 # Half of all connections: those who ask must find room whatever those who watch do.
@@ -96,10 +97,12 @@ class Watch:
         self._deaf: Callable[[], None] | None = None
 
     async def stream(
-        self, request: web.BaseRequest, name: str, after: int | None
+        self, request: web.BaseRequest, asked: Mapping[str, str]
     ) -> web.StreamResponse:
         """Answer with events until either side ends it.  The first tells how things stand now,
-        unless ``after`` is the generation that is served.  Raises Busy, UnknownProfile."""
+        unless ``after`` is the generation that is served.  Raises Usage, Busy, UnknownProfile."""
+        after = parameters.after(asked, request.headers.get("Last-Event-ID"))
+        name = parameters.profile(asked)
         now = self._glance(name)
         if request.method == "HEAD":
             return web.Response(headers=_HEADERS)

@@ -89,6 +89,7 @@ async def test_each_generation_and_each_change_of_state_is_told_and_never_a_cook
         assert (number, name) == ("8", "session")
         assert told == {
             "profile": "default", "generation": 8, "state": "live", "ready": True, "code": None,
+            "at": "2026-11-23T10:00:00Z", "expires_at": None,
         }  # fmt: skip
         becomes(house, generation=None, state="latched", ready=False, code="account_locked")
         number, name, told = await stream.event()

@@ -98,7 +98,8 @@ class FakeHouse:
         return tuple(self.all.values())
 
     def glance(self, name: str) -> Mapping[str, Any]:
-        return {"profile": name, **self.keeper(name).stands}
+        when = {"at": "2026-11-23T10:00:00Z", "expires_at": None}
+        return {"profile": name, **when, **self.keeper(name).stands}
 
     def status(self) -> Mapping[str, Any]:
         return {"version": 1, "profiles": []}
