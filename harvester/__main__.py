@@ -28,6 +28,12 @@ def main(args: "Sequence[str] | None" = None) -> int:
         # Nobody serves: the long way looks into the store.
         if _will_sign_in(asked, os.environ):
             return _long_way(args)
+    if list(args) == ["credential-helper", "get"]:
+        from harvester.credential import fast  # a build asks as often as a loop
+
+        code = fast(os.environ)
+        if code is not None:
+            return code
     from harvester.cli.app import run
 
     return run(list(args))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from harvester import __version__
 from harvester.asking import Asking
+from harvester.bundle import Bundles
 from harvester.climb import Climber
 from harvester.clock import Clock, SystemClock, rfc3339
 from harvester.errors import HarvesterError, KeyWrong, UnknownProfile
@@ -29,7 +30,7 @@ from harvester.settings import Process, Settings
 from harvester.sign_ins import SignIns
 from harvester.signer import Signer
 from harvester.staging import Staging
-from harvester.status import whole_status
+from harvester.status import glance, whole_status
 from harvester.steady import SteadyClock
 from harvester.summons import Call, Summons
 from harvester.timeline import Timeline
@@ -121,6 +122,10 @@ class House:
                 f"there is no profile {name!r}",
                 hint="profiles: " + ", ".join(sorted(self._rooms)),
             ) from None
+
+    def bundles(self, name: str) -> Bundles:
+        """What makes and takes in a profile's bundles.  The profile is one that was opened."""
+        return self._rooms[name].bundles
 
     def keepers(self) -> Sequence[Keeper]:
         return tuple(room.keeper for room in self._rooms.values())
@@ -216,6 +221,10 @@ class House:
         self._steps[profile] = step
         self._on_step(profile, step)
 
+    def glance(self, name: str) -> dict[str, Any]:
+        """How one profile stands, in a few words.  Raises UnknownProfile."""
+        return glance(self.keeper(name), self._clock.wall_s())
+
     def status(self) -> dict[str, Any]:
         return whole_status(
             self.keepers(),
@@ -249,7 +258,7 @@ class House:
         process = self._settings.process
         clock = SteadyClock(self._clock)
         client = Asking(lambda: self._way_to(profile, clock))
-        records = Records(self._store, profile.name, clock)
+        records = Records(self._store, profile.name, clock, alone=process.ci)
         staging = Staging(profile, client, clock)
         files = Files(profile)
         self._timeline.follow(profile.name)
@@ -284,7 +293,8 @@ class House:
             on_change=lambda: self.on_change(profile.name),
             summons=Summons(profile.name, records=records, call=self._on_person),
         )
-        return _Room(keeper, files, client)
+        bundles = Bundles(profile, records=records, staging=staging, clock=clock)
+        return _Room(keeper, files, client, bundles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +313,7 @@ class _Room:
     keeper: Keeper
     files: Files
     client: Asking
+    bundles: Bundles
 
     async def close(self) -> None:
         await self.keeper.close()

@@ -14,6 +14,9 @@ from harvester.profile import Profile
 
 # Lock-out thresholds in the wild start at 3, and the person needs one try of his own.
 SUBMITS_SINCE_SUCCESS = 2
+# A CI job that begins with nothing does not know what the jobs before it sent, and there may be
+# many of them at this moment: each sends one secret, and none a second one.
+SUBMITS_ALONE = 1
 # The site allows its user 30 an hour, who switches in his browser too, and in other profiles.
 SWITCHES_PER_HOUR = 10
 
@@ -42,6 +45,8 @@ def refuses_submit(
     if len(counted) > len(ledger.since_success()):
         unlock += ", for each profile of this account"
     refused = {submit.fingerprint for submit in counted if submit.outcome == "rejected"}
+    if ledger.alone and len(counted) >= SUBMITS_ALONE:
+        return _alone(refused=bool(refused))
     if len(refused) >= SUBMITS_SINCE_SUCCESS:
         return CredentialsRejected(
             "two different secrets were refused one after the other; a third could lock "
@@ -70,6 +75,18 @@ def refuses_submit(
     return None
 
 
+def _alone(*, refused: bool) -> HarvesterError:
+    what = "was refused" if refused else "was sent, and no success was seen"
+    cls = CredentialsRejected if refused else BudgetSpent
+    return cls(
+        f"a secret {what}, and in a CI job that began with an empty store it is the only one: what "
+        "other jobs sent is not known",
+        hint="mend what is wrong; let one job sign in for all, and carry its bundle along: "
+        "harvester export --sealed",
+        latched=True,
+    )
+
+
 def refuses_switch(ledger: Ledger, now: float) -> HarvesterError | None:
     """Why the organisation may not be switched now, or None."""
     recent = sorted(ledger.switched_since(now - HOUR_S))
@@ -87,10 +104,11 @@ def left(ledger: Ledger, profile: Profile, now: float, life_s: float | None) -> 
     """What may still be done now, by the names that ``status`` shows."""
     hour, day = ledger.sent_since(now - HOUR_S), ledger.sent_since(now - DAY_S)
     switched = len(ledger.switched_since(now - HOUR_S))
+    most = SUBMITS_ALONE if ledger.alone else SUBMITS_SINCE_SUCCESS
     return {
         "submits_left_hour": max(0, profile.submits_per_hour - hour),
         "submits_left_day": max(0, profile.submits_per_day - day),
-        "submits_left_since_success": max(0, SUBMITS_SINCE_SUCCESS - len(ledger.since_success())),
+        "submits_left_since_success": max(0, most - len(ledger.since_success())),
         "touches_left": ledger.left("touch", now, life_s),
         "renewals_left": ledger.left("renew", now, life_s),
         "silent_left": ledger.left("silent", now, life_s),

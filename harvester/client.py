@@ -6,6 +6,7 @@ spoken, by ``dial.py``.  Knows no setting and no store.
 
 from __future__ import annotations
 
+import _socket
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -169,12 +170,21 @@ class Client:
             named=self._named, wait_s=wait_s, on_wait=self._on_wait,
         )  # fmt: skip
         if found is None:
-            where = self._paths[0] if self._named and self._paths else "any of its usual places"
-            raise NoDaemon(f"no daemon listens at {where}", hint="start one with `harvester serve`")
+            raise self._nobody()
         answer, where = found
         self.path = Path(where)
         return answer
 
+    def connected(self) -> _socket.socket:
+        """A connection to the daemon, for what is more than one answer (``watching.py``)."""
+        found = dial.connected(self._paths, named=self._named)
+        if found is None:
+            raise self._nobody()
+        return found[0]
+
+    def _nobody(self) -> NoDaemon:
+        where = self._paths[0] if self._named and self._paths else "any of its usual places"
+        return NoDaemon(f"no daemon listens at {where}", hint="start one with `harvester serve`")
 
 def warnings_beside(headers: Mapping[str, str]) -> list[str]:
     """What a person should hear beside the session: from its answer's headers."""

@@ -115,22 +115,31 @@ def ask(
     is called once if the answer does not come at once.  Raises HarvesterError: what the daemon
     told, or what was wrong with its answer.
     """
+    found = connected(paths, named=named)
+    if found is None:
+        return None
+    connection, where = found
+    try:
+        head = f"{method} {path} HTTP/1.1\r\nHost: harvester\r\n"
+        if data:
+            head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n"
+        answer = _exchanged(connection, head.encode() + b"\r\n" + data, wait_s, on_wait)
+    finally:
+        connection.close()
+    if answer.status >= 400:
+        from harvester.unanswered import told
+
+        raise told(answer.body)
+    return answer, where
+
+
+def connected(paths: "Sequence[str]", *, named: bool) -> tuple[_socket.socket, str] | None:
+    """A connection to the first daemon among the sockets ``paths``, and where it listens; None
+    where nobody does.  ``named``, and what is raised: as ``ask``."""
     for where in paths:
         connection = _connected(where, named=named)
-        if connection is None:
-            continue
-        try:
-            head = f"{method} {path} HTTP/1.1\r\nHost: harvester\r\n"
-            if data:
-                head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n"
-            answer = _exchanged(connection, head.encode() + b"\r\n" + data, wait_s, on_wait)
-        finally:
-            connection.close()
-        if answer.status >= 400:
-            from harvester.unanswered import told
-
-            raise told(answer.body)
-        return answer, where
+        if connection is not None:
+            return connection, where
     return None
 
 

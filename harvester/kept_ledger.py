@@ -39,7 +39,9 @@ class Holds(Protocol):
 class KeptLedger:
     """Whoever writes it holds the profile's lock."""
 
-    def __init__(self, store: Holds, profile: str, clock: Clock) -> None:
+    def __init__(self, store: Holds, profile: str, clock: Clock, *, alone: bool = False) -> None:
+        """``alone``: one that begins here with nothing is a CI job's (see ``Ledger``)."""
+        self._alone = alone
         self._store = store
         self._profile = profile
         self._clock = clock
@@ -151,7 +153,7 @@ class KeptLedger:
 
     def _whole(self, stored: Stored | None) -> Ledger:
         now, text = self._clock.wall_s(), None
-        ledger, sure = Ledger().aged(now), True
+        ledger, sure = Ledger(alone=self._alone).aged(now), True
         if stored is not None:
             ledger, reckoned = self._ours(stored)
             text, sure = stored.plaintext, reckoned.sure

@@ -18,13 +18,7 @@ from typing import Any, Literal
 from harvester import prices
 from harvester.attempts import Latch, Outcome, Submit
 from harvester.bucket import Bucket
-from harvester.errors import (
-    AccountLocked,
-    ConfigClock,
-    HarvesterError,
-    Refused,
-    TimedOut,
-)
+from harvester.errors import AccountLocked, ConfigClock, HarvesterError, Refused, TimedOut
 from harvester.errors import from_dict as error_from_dict
 from harvester.lives import EarlyEnd, Life
 from harvester.prices import Cheap
@@ -64,6 +58,7 @@ class Ledger:
     sessions, the oldest first; ``refused_early`` the last one that ended long before its time.
     ``failing_since`` is when the failure of ``retry_error`` began; ``faults`` are the browser's, in
     a row.  ``person_told``: somebody was told that he is needed, and nothing has come of it yet.
+    ``alone``: a CI job began it with nothing, so what other jobs sent is not known (budgets.py).
     ``unread``, never stored: it stands for one that could not be read.
     """
 
@@ -90,6 +85,7 @@ class Ledger:
     lives: tuple[Life, ...] = ()
     refused_early: EarlyEnd | None = None
     person_told: bool = False
+    alone: bool = False
     unread: bool = False
 
     # what may be done
@@ -232,6 +228,7 @@ class Ledger:
         unhelpful = dict(self.unhelpful)
         submits = self.submits
         latch = self.latch if self.latch is not None and "silent" not in self.latch.blocks else None
+        alone = self.alone and fingerprint is None
         if fingerprint is not None:
             rejected.pop(fingerprint, None)
             submits = self._settled("accepted")
@@ -245,6 +242,7 @@ class Ledger:
             rejected=MappingProxyType(rejected),
             unhelpful=MappingProxyType(unhelpful),
             latch=latch,
+            alone=alone,
             failures=0,
             retry_at=0.0,
             retry_error=None,
@@ -369,6 +367,7 @@ class Ledger:
             faults=0,
             unrecognised=0,
             person_told=False,
+            alone=False,
         )
 
     def _bucket(self, rung: Cheap, now: float, life_s: float | None) -> Bucket:

@@ -43,6 +43,7 @@ def to_dict(ledger: Ledger) -> dict[str, Any]:
         if ledger.refused_early is None
         else [getattr(ledger.refused_early, item.name) for item in fields(EarlyEnd)],
         "person_told": ledger.person_told,
+        "alone": ledger.alone,
     }
 
 
@@ -80,6 +81,8 @@ def from_dict(data: dict[str, Any]) -> Ledger:
         lives=tuple(_life(one) for one in data.get("lives", ())),
         refused_early=_early(data.get("refused_early")),
         person_told=bool(data.get("person_told", False)),
+        # Ledgers of before 0.5 were begun where somebody saw them.
+        alone=bool(data.get("alone", False)),
     )
 
 

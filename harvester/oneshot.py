@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from harvester.assembly import House, nobody_watches, open_store
 from harvester.clock import SystemClock
-from harvester.errors import HarvesterError, NeedsHuman, SiteDown, Usage
+from harvester.errors import (
+    HarvesterError,
+    KeyWrong,
+    NeedsHuman,
+    NotConfigured,
+    SiteDown,
+    Usage,
+)
 from harvester.overseer import Step
 from harvester.passkeys import Passkey
 from harvester.records import Records
 from harvester.session import Cookie, Served
 from harvester.settings import Settings
 from harvester.sign_ins import HEADED_LIMIT_S
+from harvester.vault.keys import KEY_NAME
 from harvester.verdict import Verdict
 from harvester.wallet import Enrolled, Wallet
 
@@ -95,6 +105,27 @@ class OneShot:
     async def unlock(self, name: str, *, force: bool = False) -> dict[str, Any]:
         return await (await self._open(name)).keeper(name).unlock(force=force)
 
+    async def pack(self, name: str) -> bytes:
+        """A profile's state as a sealed bundle.  Raises NotConfigured where there is none."""
+        profile = self._settings.profile(name).name
+        if not _there(self._settings.process.store):
+            raise NotConfigured(
+                f"nothing is stored for the profile {profile} yet", hint="run: harvester login"
+            )
+        return await (await self._open(name)).bundles(profile).pack()
+
+    async def unpack(self, name: str, record: bytes) -> dict[str, Any]:
+        """Take in a sealed bundle (see ``Bundles.unpack``)."""
+        process = self._settings.process
+        if process.key is None and not _there(process.store / KEY_NAME):
+            # Looked at before the store is opened: a key made now would open nothing.
+            raise KeyWrong(
+                "this store has no key, and a bundle opens with the key that sealed it",
+                hint="give that key: HARVESTER_KEY, HARVESTER_KEY_FILE or HARVESTER_KEY_COMMAND",
+            )
+        profile = self._settings.profile(name).name
+        return await (await self._open(name)).bundles(profile).unpack(record)
+
     async def status(self) -> dict[str, Any]:
         """As the daemon would tell it, read from the store; ``pid`` is None: nothing runs."""
         async with House(self._settings, only_look=True) as house:
@@ -147,6 +178,10 @@ class OneShot:
                 on_step=nobody_watches if step is None else lambda _, told: step(told),
             ).__aenter__()
         return self._house
+
+
+def _there(path: Path) -> bool:
+    return os.path.lexists(path)
 
 
 def _fresh(served: Served) -> Served:

@@ -45,6 +45,9 @@ class Store(Protocol):
     def write(self, profile: str, purpose: Purpose, plaintext: bytes, generation: int) -> None: ...
     def read_sealed(self, profile: str, purpose: Purpose) -> bytes | None: ...
     def write_sealed(self, profile: str, purpose: Purpose, record: bytes) -> None: ...
+    def seal(self, profile: str, purpose: Purpose, plaintext: bytes, generation: int) -> bytes: ...
+    def open(self, profile: str, purpose: Purpose, record: bytes) -> bytes: ...
+    def created_at(self, profile: str, purpose: Purpose, record: bytes) -> float: ...
     def delete(self, profile: str, purpose: Purpose) -> None: ...
     def set_aside(self, profile: str, purpose: Purpose) -> list[str]: ...
     def stamp(self, profile: str, purpose: Purpose) -> object | None: ...
@@ -61,11 +64,12 @@ class Records:
     read before another process wrote must not be written back over it.
     """
 
-    def __init__(self, store: Store, profile: str, clock: Clock) -> None:
+    def __init__(self, store: Store, profile: str, clock: Clock, *, alone: bool = False) -> None:
+        """``alone``: a ledger that begins here is a CI job's (see ``Ledger``)."""
         self._store = store
         self._profile = profile
         self._clock = clock
-        self._ledger = KeptLedger(store, profile, clock)
+        self._ledger = KeptLedger(store, profile, clock, alone=alone)
         self._passkey_generation = 0
 
     @property
@@ -210,6 +214,26 @@ class Records:
 
     def keep_identity_state(self, sealed: str) -> None:
         self._store.write_sealed(self._profile, "identity-state", sealed.encode("ascii"))
+
+    # what is carried to another store
+
+    def seal_bundle(self, plaintext: bytes, generation: int) -> bytes:
+        """One record of its own, sealed for this profile."""
+        return self._store.seal(self._profile, "bundle", plaintext, generation)
+
+    def open_bundle(self, record: bytes) -> bytes:
+        """Raises a StoreError or KeyWrong; nothing is touched."""
+        return self._store.open(self._profile, "bundle", record)
+
+    def newer_identity_state(self, sealed: str) -> bool:
+        """Whether a carried one was made after the one that is stored.  Raises as
+        ``open_bundle`` for the carried one."""
+        carried = self._store.created_at(self._profile, "identity-state", sealed.encode("ascii"))
+        stored = self.identity_state()
+        if stored is None:
+            return True
+        ours = self._store.created_at(self._profile, "identity-state", stored.encode("ascii"))
+        return carried > ours
 
     # failed sign-ins
 

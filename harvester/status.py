@@ -63,6 +63,21 @@ def profile_status(
     }
 
 
+def glance(keeper: Keeper, now: float) -> dict[str, Any]:
+    """What a watcher is told: ``code`` is what is wrong.  Cheap enough for every second."""
+    standing = keeper.standing()
+    session = standing.session
+    return {
+        "at": rfc3339(now),
+        "profile": keeper.profile.name,
+        "generation": None if session is None else session.generation,
+        "state": standing.state,
+        "ready": keeper.ready,
+        "expires_at": None if session is None else rfc3339(session.expires_at),
+        "code": None if standing.trouble is None else standing.trouble.code,
+    }
+
+
 def whole_status(
     keepers: Iterable[Keeper],
     now: float,

@@ -20,9 +20,10 @@ from harvester.session import Cookie, Served, Session, cookie_header
 VERSION = 1
 DEFAULT_FORMAT = "cookie"
 
-# cookies.txt readers drop a cookie whose expiry is 0.  Where nothing is known of the end, a day
-# is written: long enough for any script, short enough that a forgotten file says it is old.
-_NETSCAPE_UNKNOWN_LIFE_S = 24 * 3600
+# cookies.txt readers drop a cookie whose expiry is 0.  Where nothing is known of the end, a year is
+# written: a kept file is written again when the session changes, and one that just lives on does
+# not; after a shorter time its readers would drop a cookie that is alive.
+_NETSCAPE_UNKNOWN_LIFE_S = 365 * 24 * 3600
 
 
 def session_object(served: Served) -> dict[str, Any]:
@@ -133,6 +134,8 @@ def _curl(served: Served) -> str:
 
 def _netscape(served: Served) -> str:
     session = served.session
+    # Plain http is a loopback origin's: browsers send Secure cookies there, these readers do not.
+    encrypted = session.origin.startswith("https://")
     lines = ["# Netscape HTTP Cookie File"]
     for cookie in session.cookies:
         ends = cookie.expires_at or session.expires_at
@@ -140,10 +143,11 @@ def _netscape(served: Served) -> str:
             ends = session.proved_at + _NETSCAPE_UNKNOWN_LIFE_S
         whole_domain = cookie.domain.startswith(".")
         fields = (
-            ("#HttpOnly_" if cookie.http_only else "") + cookie.domain,
+            # Not `#HttpOnly_` before it, as some write: wget takes such a line for a comment.
+            cookie.domain,
             "TRUE" if whole_domain else "FALSE",
             cookie.path,
-            "TRUE" if cookie.secure else "FALSE",
+            "TRUE" if cookie.secure and encrypted else "FALSE",
             str(int(ends)),
             cookie.name,
             cookie.value,

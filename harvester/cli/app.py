@@ -28,14 +28,21 @@ COMMANDS = (
     "serve",
     "status",
     "refresh",
+    "watch",
+    "exec",
+    "credential-helper",
     "import",
+    "export",
     "logout",
     "unlock",
     "passkey",
     "history",
     "doctor",
     "config",
+    "completion",
 )
+# The protocol's name for itself, which is no name for a file.
+_ELSEWHERE = {"credential-helper": "credential"}
 _INTERRUPTED = 130
 
 
@@ -48,7 +55,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = cmd_name + "_" * keyword.iskeyword(cmd_name)
+        module = _ELSEWHERE.get(cmd_name, cmd_name + "_" * keyword.iskeyword(cmd_name))
         found = importlib.import_module(f"harvester.cli.{module}").command
         return found if isinstance(found, click.Command) else None
 

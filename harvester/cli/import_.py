@@ -19,6 +19,16 @@ from harvester.cli.renewed import show
 from harvester.client import TOKEN_WAIT_S
 from harvester.errors import NoDaemon, Usage
 from harvester.session import Cookie
+from harvester.vault.seal import MAX_RECORD_BYTES
+
+_FATES = {
+    "none": "the ledger; there was no session in it",
+    "ours": "the ledger; the session here is as late or later, and stays",
+    "taken": "the session, which the site accepts, and the ledger",
+    "unproved": "the session and the ledger; the site did not say whether the session lives",
+    "denied": "the ledger; the site refuses the session in it",
+    "unreachable": "the ledger; the site did not answer, and the session here stays",
+}
 
 
 # A cookie or a cURL command as arguments would be repeated in click's own complaint.
@@ -28,13 +38,19 @@ from harvester.session import Cookie
     "--format", "form", type=click.Choice([*pasted.FORMS, pasted.VALUE]),
     help="What it is; else it is recognised by looking.",
 )  # fmt: skip
+@click.option("--sealed", is_flag=True, help="It is a bundle of `harvester export --sealed`.")
 @global_options
 @pass_call
-def command(call: Call, words: tuple[str, ...], form: str | None) -> int:
-    """Take in a session from a browser: a Cookie header, "Copy as cURL", cookies.txt, JSON."""
+def command(call: Call, words: tuple[str, ...], form: str | None, sealed: bool) -> int:
+    """Take in a session from a browser: a Cookie header, "Copy as cURL", cookies.txt, JSON.
+
+    With --sealed: what another store had, of which nothing that is known here is forgotten.
+    """
     name = call.profile_name()
+    if sealed:
+        return _unpack(call, name, _read(call, words, MAX_RECORD_BYTES))
     profile = call.settings().profile(name)
-    data = _read(call, words)
+    data = _read(call, words, pasted.LARGEST_BYTES)
     found = pasted.read(data, form, name=profile.session_cookie)
     origin = profile.site.origin
     cookies = found.for_origin(origin)
@@ -63,8 +79,16 @@ def command(call: Call, words: tuple[str, ...], form: str | None) -> int:
     return ended
 
 
-def _read(call: Call, words: tuple[str, ...]) -> bytes:
-    """The bytes of the one file that is named; at most one more than may be."""
+def _unpack(call: Call, name: str, record: bytes) -> int:
+    told = call.once(lambda once: once.unpack(name, record))
+    if call.json:
+        return call.put_json(told)
+    call.say(f"took in the bundle: {_FATES[told['session']]}")
+    return 0
+
+
+def _read(call: Call, words: tuple[str, ...], most: int) -> bytes:
+    """The bytes of the one file that is named; at most one more than ``most``."""
     if len(words) != 1 or (words[0].startswith("-") and words[0] != "-"):
         raise Usage(
             "name one file, or - for standard input; a session is never given as an argument, "
@@ -74,7 +98,7 @@ def _read(call: Call, words: tuple[str, ...]) -> bytes:
     if words[0] != "-":
         try:
             with open(words[0], "rb") as file:
-                return file.read(pasted.LARGEST_BYTES + 1)
+                return file.read(most + 1)
         except (OSError, ValueError):
             wrong = Usage(
                 "there is no such file that can be read",
@@ -84,8 +108,8 @@ def _read(call: Call, words: tuple[str, ...]) -> bytes:
     if sys.stdin.isatty():
         if not call.quiet:
             terminal.tell("Paste the session (it is not shown), then press Enter and Ctrl-D:")
-        return terminal.pasted(pasted.LARGEST_BYTES + 1)
-    return sys.stdin.buffer.read(pasted.LARGEST_BYTES + 1)
+        return terminal.pasted(most + 1)
+    return sys.stdin.buffer.read(most + 1)
 
 
 def _tell_what_was_read(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -12,12 +15,15 @@ import click
 from harvester.budgets import SWITCHES_PER_HOUR
 from harvester.cli.call import Call, global_options, pass_call
 from harvester.cli.progress import in_words
+from harvester.cli.telling import put
 from harvester.clock import as_duration, parse_rfc3339
 from harvester.errors import NoDaemon
 from harvester.prices import PRICES
 from harvester.redact import clean
 
 _LIVE, _NOT_LIVE = 0, 4
+# Ages are shown to the second; a sign-in's step takes about this long.
+_AGAIN_S = 2.0
 _COLOUR = {"live": "green", "stale": "yellow", "refreshing": "cyan"}
 # Budgets beside the passwords', told when they are not full.
 _OTHERS = (
@@ -29,11 +35,29 @@ _OTHERS = (
 
 
 @click.command("status")
+@click.option("--watch", is_flag=True, help="Show it again as it changes, until interrupted.")
 @global_options
 @pass_call
-def command(call: Call) -> int:
+def command(call: Call, watch: bool) -> int:
     """Show every profile, or the one named by --profile.  Exit 0 with a live session, else 4."""
-    settings = call.settings()
+    while True:
+        told = _told(call)
+        if call.json:
+            # As lines, where there is more than one to tell apart.
+            gone = put(json.dumps(told, ensure_ascii=False)) if watch else call.put_json(told)
+            if gone:
+                return gone
+        elif not call.quiet:
+            if watch and sys.stdout.isatty():
+                click.clear()
+            _show(told, str(call.settings().process.store))
+        if not watch:
+            return _LIVE if any(one.get("ready") for one in told["profiles"]) else _NOT_LIVE
+        time.sleep(_AGAIN_S)
+
+
+def _told(call: Call) -> dict[str, Any]:
+    """How everything stands, or the one profile that was named."""
     try:
         told = call.client().status()
     except NoDaemon:
@@ -42,16 +66,10 @@ def command(call: Call) -> int:
     if call.profile or os.environ.get("HARVESTER_PROFILE"):
         name = call.profile_name()
         profiles = [one for one in profiles if one.get("profile") == name]
-        told = {**told, "profiles": profiles}
-    ready = any(one.get("ready") for one in profiles)
-    if call.json:
-        call.put_json(told)
-    elif not call.quiet:
-        _show(told, profiles, str(settings.process.store))
-    return _LIVE if ready else _NOT_LIVE
+    return {**told, "profiles": profiles}
 
 
-def _show(told: Mapping[str, Any], profiles: list[dict[str, Any]], store: str) -> None:
+def _show(told: Mapping[str, Any], store: str) -> None:
     from rich.console import Console
     from rich.text import Text
 
@@ -62,7 +80,7 @@ def _show(told: Mapping[str, Any], profiles: list[dict[str, Any]], store: str) -
     console.print(Text(clean(head)))
     if told.get("durable") is False:
         console.print(Text("degraded: the store cannot be written, nothing new survives a restart"))
-    for profile in profiles:
+    for profile in told["profiles"]:
         state = str(profile.get("state"))
         title = Text(f"\n{clean(str(profile.get('profile')))}  ", style="bold")
         title.append(clean(state.replace("_", " ")), style=_COLOUR.get(state, "red"))

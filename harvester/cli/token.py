@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import json
+import os
 
 import click
 
 from harvester import wire
 from harvester.cli.call import Call, global_options, pass_call
-from harvester.cli.telling import put, warn
-from harvester.client import TOKEN_WAIT_S, warnings_of
+from harvester.cli.giving import deliver, session_text
+from harvester.cli.telling import put
 from harvester.clock import parse_duration
-from harvester.errors import Bug, NoDaemon
-from harvester.vault.durable import Disk
+from harvester.errors import Usage
 
 
 class Duration(click.ParamType[float]):
@@ -40,40 +40,37 @@ class Duration(click.ParamType[float]):
 )  # fmt: skip
 @click.option("--output", metavar="FILE", help="Write it to this file (0600), whole or not at all.")
 @click.option("--no-sign-in", is_flag=True, help="Rather fail than sign in.")
+@click.option(
+    "--github", is_flag=True,
+    help="For a GitHub Actions step: mask the values, write the path of a file to GITHUB_OUTPUT.",
+)  # fmt: skip
 @global_options
 @pass_call
-def command(call: Call, min_valid: float, form: str, output: str | None, no_sign_in: bool) -> int:
+def command(
+    call: Call, min_valid: float, form: str, output: str | None, no_sign_in: bool, github: bool
+) -> int:
     """Print a live session: from the daemon, else from the store, else by signing in."""
     form = "json" if call.json else form
-    name = call.profile_name()
-    try:
-        text, warnings = _from_daemon(call, name, min_valid, form, sign_in=not no_sign_in)
-    except NoDaemon:
-        served = call.once(
-            lambda once: once.token(name, min_valid_s=min_valid, sign_in=not no_sign_in)
-        )
-        text = wire.printable(served, form)
-        warnings = warnings_of(wire.session_object(served))
-    if not text:
-        raise Bug("there is a session, but nothing to print", hint="try --format cookie")
-    if warnings and not call.quiet:
-        warn(warnings)
-    if output is None or output == "-":
-        return put(text)
-    path = Path(output).expanduser().absolute()
-    Disk().write_atomic(path.parent, path.name, (text + "\n").encode())
+    if github:
+        return _for_github(call, min_valid, form, output, sign_in=not no_sign_in)
+    text = session_text(call, form=form, min_valid_s=min_valid, sign_in=not no_sign_in)
+    return deliver(text, output)
+
+
+def _for_github(
+    call: Call, min_valid: float, form: str, output: str | None, *, sign_in: bool
+) -> int:
+    from harvester.cli import github
+
+    if output is not None:
+        raise Usage("--github makes a file of its own", hint="leave --output out")
+    temp, outputs = github.places(os.environ)
+    told = json.loads(session_text(call, form="json", min_valid_s=min_valid, sign_in=sign_in))
+    lines = github.masks([(one["name"], one["value"]) for one in told["cookies"]])
+    if put("\n".join(lines)):
+        return 1  # who does not hear of the masks gets no file either
+    text = json.dumps(told, ensure_ascii=False)
+    if form != "json":
+        text = session_text(call, form=form, sign_in=False, again=True)
+    github.hand_over(text, temp, outputs)
     return 0
-
-
-def _from_daemon(
-    call: Call, name: str, min_valid_s: float, form: str, *, sign_in: bool
-) -> tuple[str, list[str]]:
-    with call.following(""):
-        return call.client().token(
-            name,
-            min_valid_s=min_valid_s,
-            form=form,
-            origin=call.named_origin(),
-            wait_s=TOKEN_WAIT_S,
-            sign_in=sign_in,
-        )

@@ -35,6 +35,7 @@ from harvester.outlets.connection import (
 )
 from harvester.outlets.doorstep import Doorstep
 from harvester.outlets.lane import Given, Lane
+from harvester.outlets.watch import Watch
 from harvester.profile import Profile
 from harvester.session import Cookie, Served
 from harvester.tally import Tally
@@ -84,6 +85,8 @@ class House(Protocol):
 
     def status(self) -> Mapping[str, Any]: ...
 
+    def glance(self, name: str) -> Mapping[str, Any]: ...
+
     async def history(self, name: str, *, limit: int) -> Sequence[Mapping[str, Any]]: ...
 
 
@@ -110,6 +113,7 @@ class Api:
     ) -> None:
         """``tally`` counts what is given out, and is what ``/metrics`` shows."""
         self._house = house
+        self._watch = Watch(house.glance)
         self._tally = Tally() if tally is None else tally
         self._lane = Lane(house.keeper, self._tally)
         self._allow_uids = frozenset(allow_uids)
@@ -126,6 +130,7 @@ class Api:
         if self._doorstep is None or self._door is None:
             return
         doorstep, self._doorstep = self._doorstep, None
+        self._watch.close()
         door, self._door = self._door, None
         await doorstep.stop()
         door.pre_shutdown()
@@ -249,6 +254,9 @@ class Api:
     async def _status(self, request: web.BaseRequest) -> web.StreamResponse:
         return _json(self._house.status())
 
+    async def _watched(self, request: web.BaseRequest) -> web.StreamResponse:
+        return await self._watch.stream(request, _query(request))
+
     async def _history(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = _query(request)
         limit = parameters.limit(asked)
@@ -284,6 +292,7 @@ ROUTES: Mapping[str, Mapping[str, _Handler]] = MappingProxyType(
         "/v1/session/report": {"POST": Api._report},
         "/v1/session/refresh": {"POST": Api._refresh},
         "/v1/session/import": {"POST": Api._import},
+        "/v1/session/watch": {"GET": Api._watched},
         "/v1/logout": {"POST": Api._logout},
         "/v1/unlock": {"POST": Api._unlock},
         "/v1/status": {"GET": Api._status},

@@ -66,7 +66,7 @@ class Files:
         path = Path(kept.path)
         try:
             text = wire.printable(served, kept.format) + "\n"
-            _refuse_shared(path.parent)
+            refuse_shared(path.parent)
             _refuse_foreign(path)
             self._disk.write_atomic(path.parent, path.name, text.encode(), keep_previous=False)
         except (HarvesterError, OSError) as error:
@@ -94,9 +94,13 @@ class Files:
         self._troubles[kept.path] = why
 
 
-def _refuse_shared(directory: Path) -> None:
-    """A directory in which others may rename things is no place for a secret's file."""
-    found = os.stat(directory)
+def refuse_shared(directory: Path) -> None:
+    """A directory in which others may rename things is no place for a secret's file.  One that is
+    not there, or cannot be looked at, is for the disk to tell."""
+    try:
+        found = os.stat(directory)
+    except OSError:
+        return
     shared = found.st_mode & 0o022 and not found.st_mode & stat.S_ISVTX
     if shared or found.st_uid not in (0, os.geteuid()):
         raise ConfigUnsafe(

@@ -23,6 +23,7 @@ DEFAULT_WAIT_S = 60.0
 LONGEST_WAIT_S = 300.0
 # A generation counts stored sessions; beyond this a number is a mistake or an attack on our JSON.
 _LARGEST_GENERATION = 2**53
+_LONGEST_GENERATION = len(str(_LARGEST_GENERATION)) - 1
 
 
 def from_query(pairs: list[tuple[str, str]]) -> Mapping[str, str]:
@@ -102,6 +103,20 @@ def generation(asked: Mapping[str, Any]) -> int:
             hint="send the `generation` of the session object whose use was answered with 401",
         )
     return value
+
+
+def after(asked: Mapping[str, str], last_event_id: str | None) -> int | None:
+    """The generation that a watcher knows already.  The header is a browser's, which comes back
+    to the address that it was given first: it knows better."""
+    value = asked.get("after") if last_event_id is None else last_event_id
+    if value is None:
+        return None
+    if value.isascii() and value.isdecimal() and len(value) <= _LONGEST_GENERATION:
+        return int(value)
+    raise Usage(
+        "`after` is no whole number from 0 up",
+        hint="send the `generation` of the session that you have, or leave it out",
+    )
 
 
 def limit(asked: Mapping[str, str]) -> int:

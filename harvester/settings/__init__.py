@@ -56,6 +56,7 @@ class Process:
     ``socket`` is the path that was asked for, None means the places of the contract (``paths``).
     ``key`` None means the file ``key`` in the store's directory.  ``allow_uids`` always holds
     our own.  ``on_person_needed`` is a program and its words, run when only a person can help.
+    ``ci``: the environment says that this is a job of a CI system, as they all do.
     """
 
     store: Path
@@ -70,6 +71,7 @@ class Process:
     config_path: Path | None
     on_person_needed: tuple[str, ...] = ()
     notify: Literal["auto", "off"] = "auto"
+    ci: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +267,7 @@ def _settings(
         config_path=config_path,
         on_person_needed=merged.on_person_needed,
         notify=merged.notify,
+        ci=environ.get("CI", "").strip().lower() not in ("", "0", "false", "no"),
     )
     effective: dict[Key, Any] = {(name,): getattr(merged, name) for name in sorted(PROCESS_NAMES)}
     # What a default comes to, not that nothing was said.

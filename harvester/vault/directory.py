@@ -227,6 +227,23 @@ class DirectoryStore:
                     moved.append(aside)
         return moved
 
+    # What leaves the store, or comes from another one
+
+    def seal(self, profile: str, purpose: Purpose, plaintext: bytes, generation: int) -> bytes:
+        """A record that is not kept here."""
+        now_s = self._clock.wall_s()
+        return self._opener().seal(
+            plaintext, profile=profile, purpose=purpose, generation=generation, now_s=now_s
+        )
+
+    def open(self, profile: str, purpose: Purpose, record: bytes) -> bytes:
+        """What is in a record that is not kept here.  Raises as ``read``; nothing is set aside."""
+        return self._opener().open(record, profile=profile, purpose=purpose).plaintext
+
+    def created_at(self, profile: str, purpose: Purpose, record: bytes) -> float:
+        """When it was sealed, by its label.  Raises as ``read_sealed``."""
+        return self._opener().label(record, profile=profile, purpose=purpose).created_at
+
     def evidence(self, profile: str) -> Shelf:
         """What is kept of failed sign-ins."""
         directory = self._directory(profile)

@@ -37,6 +37,15 @@ class NoStore:
     def write_sealed(self, profile: str, purpose: Purpose, record: bytes) -> None:
         raise Bug("something was written where nothing is kept")
 
+    def seal(self, profile: str, purpose: Purpose, plaintext: bytes, generation: int) -> bytes:
+        raise Bug("something was sealed where there is no key")
+
+    def open(self, profile: str, purpose: Purpose, record: bytes) -> bytes:
+        raise Bug("something was opened where there is no key")
+
+    def created_at(self, profile: str, purpose: Purpose, record: bytes) -> float:
+        raise Bug("something was opened where there is no key")
+
     def delete(self, profile: str, purpose: Purpose) -> None:
         """There is nothing to delete."""
 

@@ -43,7 +43,9 @@ from harvester.errors import (
 from harvester.profile import PROFILE_NAME
 from harvester.vault.keys import KeyRing, MasterKey
 
-Purpose = Literal["session", "identity-state", "totp-step", "ledger", "passkey", "evidence"]
+Purpose = Literal[
+    "session", "identity-state", "totp-step", "ledger", "passkey", "evidence", "bundle"
+]
 PURPOSES: Final[tuple[Purpose, ...]] = get_args(Purpose)
 
 VERSION: Final = 1

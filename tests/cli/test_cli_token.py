@@ -12,7 +12,7 @@ import pytest
 
 from fakedaemon import SESSION, FakeDaemon
 from fakeonce import COOKIE, FakeOnce, Run, served
-from harvester.errors import CredentialsRejected, NotConfigured
+from harvester.errors import CredentialsRejected, NotConfigured, SignInForbidden
 
 Out = pytest.CaptureFixture[str]
 
@@ -149,6 +149,30 @@ def test_a_symlink_in_the_files_place_is_not_followed(cli: Run, home: Path, caps
     assert (home / "real").read_text() == "mine"
     out, err = capsys.readouterr()
     assert "canary" not in out + err
+
+
+def test_a_directory_in_which_others_may_write_gets_no_file(
+    cli: Run, home: Path, capsys: Out
+) -> None:
+    shared = home / "shared"
+    shared.mkdir()
+    shared.chmod(0o777)
+    assert cli("token", "--output", str(shared / "cookie"), once=FakeOnce(served())) == 78
+    assert "chmod go-w" in capsys.readouterr().err
+    assert os.listdir(shared) == []
+    shared.chmod(0o1777)  # as /tmp: nobody may rename what is not his
+    assert cli("token", "--output", str(shared / "cookie"), once=FakeOnce(served())) == 0
+
+
+def test_export_gives_out_what_there_is_and_never_signs_in(cli: Run, capsys: Out) -> None:
+    once = FakeOnce(served())
+    assert cli("export", once=once) == 0
+    assert capsys.readouterr().out == "sid=canary-cookie\n"
+    assert once.calls[0] == ("token", "default", 0.0, False)
+    assert cli("export", "--format", "storage-state", once=once) == 0
+    assert json.loads(capsys.readouterr().out)["cookies"][0]["value"] == "canary-cookie"
+    assert cli("export", once=FakeOnce(SignInForbidden("none", hint="login"))) == 4
+    assert capsys.readouterr().out == ""
 
 
 def test_a_file_that_cannot_be_written_is_told(cli: Run, home: Path, capsys: Out) -> None:

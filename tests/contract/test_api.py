@@ -319,6 +319,7 @@ async def test_the_description_names_every_path_parameter_code_and_format(
     assert asked["format"]["schema"]["enum"] == list(wire.FORMATS)
     shown = wire.session_object(Served(a_session()))
     assert sorted(schemas["Session"]["required"]) == sorted(shown)
+    assert sorted(schemas["Glance"]["required"]) == sorted(FakeHouse().glance("default"))
     assert sorted(schemas["Cookie"]["required"]) == sorted(COOKIE.as_dict())
     assert sorted(schemas["Problem"]["required"]) == sorted(wire.problem(errors.Usage("x")))
 

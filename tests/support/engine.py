@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from harvester.bundle import Bundles
 from harvester.climb import Climber
 from harvester.errors import CredentialsRejected, HarvesterError, NeedsHuman
 from harvester.held import Held
@@ -251,6 +252,7 @@ class Engine:
         clock = SteadyClock(world.clock)
         self.records = Records(self.store, who.name, clock)
         staging = Staging(who, world, clock)
+        self.bundles = Bundles(who, records=self.records, staging=staging, clock=clock)
 
         async def publish(served: Served | None) -> None:
             self.published.append(served)

@@ -44,6 +44,9 @@ class FakeKeeper:
     gate: asyncio.Event | None = None
     crowd: int = 1
     knocked: asyncio.Event = field(default_factory=asyncio.Event)
+    stands: dict[str, Any] = field(
+        default_factory=lambda: {"generation": 7, "state": "live", "ready": True, "code": None}
+    )
 
     async def _serve(self, name: str, **asked: Any) -> Served:
         self.calls.append((name, asked))
@@ -100,6 +103,10 @@ class FakeHouse:
 
     def keepers(self) -> Sequence[FakeKeeper]:
         return tuple(self.all.values())
+
+    def glance(self, name: str) -> Mapping[str, Any]:
+        when = {"at": "2026-11-23T10:00:00Z", "expires_at": None}
+        return {"profile": name, **when, **self.keeper(name).stands}
 
     def status(self) -> Mapping[str, Any]:
         return {"version": 1, "profiles": []}

@@ -88,5 +88,11 @@ class FakeOnce:
     async def remove_passkey(self, name: str, passkey_name: str) -> Any:
         return self._done("remove_passkey", name, passkey_name)
 
+    async def pack(self, name: str) -> Any:
+        return self._done("pack", name)
+
+    async def unpack(self, name: str, record: bytes) -> Any:
+        return self._done("unpack", name, record)
+
     async def status(self) -> Any:
         return self._done("status")

@@ -27,21 +27,24 @@ FLOORS = {
     "rules": (
         "attempts", "bucket", "budgets", "digests", "ledger_form", "lives", "prices", "rest",
         "ladder", "ledger", "lifetime", "discovery", "reasons", "trouble", "verdict",
-        "setcookie", "whose", "pasted",
+        "setcookie", "union", "whose", "pasted",
     ),
     "tools": (
         "settings", "asking", "bell", "descent", "probe", "metrics", "tally", "timer", "log",
         "process", "spawn", "vault", "signin",
     ),
     "engine": (
-        "afterlife", "by_hand", "climb", "condition", "crowd", "flight", "held", "keeper",
+        "afterlife", "bundle", "by_hand", "climb", "condition", "crowd", "flight", "held", "keeper",
         "kept_ledger", "locking", "notes", "opening", "overseer", "records", "reports", "settle",
         "sign_ins", "signer", "staging", "standing", "status", "succession", "summons",
         "switching", "timekeeping", "timeline", "upkeep", "wallet", "witness",
     ),
     "outlets": ("outlets",),
     "assembly": ("assembly", "daemon", "oneshot", "reload"),
-    "faces": ("__main__", "cli", "client", "demo", "dial", "hot", "sdk", "unanswered"),
+    "faces": (
+        "__main__", "cli", "client", "credential", "demo", "dial", "hot", "sdk", "unanswered",
+        "watching",
+    ),
 }  # fmt: skip
 HEIGHT = {floor: height for height, floor in enumerate(FLOORS)}
 

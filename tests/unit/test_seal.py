@@ -138,6 +138,7 @@ def test_the_purposes_are_those_of_the_format() -> None:
         "ledger",
         "passkey",
         "evidence",
+        "bundle",
     )
 
 

@@ -317,3 +317,13 @@ def test_the_example_file_is_right_line_by_line_and_leaves_no_setting_out(tmp_pa
         if one.where == "default" and not one.name.startswith("profiles.work-eu")
     }
     assert untold == {"socket", "proxy", "pages"}, "not in this file, or not in this release"
+
+
+@pytest.mark.parametrize(
+    ("said", "in_ci"), [("true", True), ("1", True), ("", False), ("false", False), (None, False)]
+)
+def test_a_job_of_a_ci_system_is_known_by_the_variable_that_they_all_set(
+    tmp_path: Path, said: str | None, in_ci: bool
+) -> None:
+    environ = {} if said is None else {"CI": said}
+    assert loaded(tmp_path, environ=environ).process.ci is in_ci

@@ -61,9 +61,14 @@ def test_an_unknown_format_names_the_known_ones():
 
 def test_cookies_txt_gives_a_session_cookie_an_end():
     line = printable(BOTH, "netscape").splitlines()[1].split("\t")
-    assert line[0] == "#HttpOnly_.knoq.one"
+    assert line[0] == ".knoq.one"
     assert line[1] == "TRUE"
     assert int(line[4]) > 0
+
+
+def test_a_kept_cookies_txt_outlives_a_session_whose_end_nobody_knows():
+    line = printable(BOTH, "netscape").splitlines()[2]
+    assert int(line.split("\t")[4]) >= BOTH.session.proved_at + 300 * 86400
 
 
 def test_a_storage_state_is_playwrights():

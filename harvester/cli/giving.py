@@ -1,0 +1,63 @@
+"""Where a session's text comes from, and where it goes: what `token`, `export` and `exec` share.
+
+From the daemon if one runs, else from the same parts run once; to standard output, or to a file
+that is ours alone.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harvester import wire
+from harvester.cli.call import Call
+from harvester.cli.telling import put, warn
+from harvester.client import TOKEN_WAIT_S, warnings_of
+from harvester.errors import Bug, NoDaemon
+from harvester.outlets.files import refuse_shared
+from harvester.vault.durable import Disk
+
+
+def session_text(
+    call: Call, *, form: str, min_valid_s: float = 0.0, sign_in: bool, again: bool = False
+) -> str:
+    """The session of the chosen profile in one of ``wire.FORMATS``; warnings are told, unless
+    it is asked for ``again``, in another form.
+
+    Raises HarvesterError; never gives an empty text.
+    """
+    name = call.profile_name()
+    try:
+        with call.following(""):
+            text, warnings = call.client().token(
+                name,
+                min_valid_s=min_valid_s,
+                form=form,
+                origin=call.named_origin(),
+                wait_s=TOKEN_WAIT_S,
+                sign_in=sign_in,
+            )
+    except NoDaemon:
+        served = call.once(lambda once: once.token(name, min_valid_s=min_valid_s, sign_in=sign_in))
+        text = wire.printable(served, form)
+        warnings = warnings_of(wire.session_object(served))
+    if not text:
+        raise Bug("there is a session, but nothing to print", hint="try --format cookie")
+    if warnings and not call.quiet and not again:
+        warn(warnings)
+    return text
+
+
+def deliver(text: str, output: str | None) -> int:
+    """Print it, or put it into the file: whole, 0600, in a directory where others change nothing.
+    Returns the exit code."""
+    if output is None or output == "-":
+        return put(text)
+    path = Path(output).expanduser().absolute()
+    keep(path, text)
+    return 0
+
+
+def keep(path: Path, text: str) -> None:
+    """Raises StoreUnsafe, StoreFull or ConfigUnsafe, and then what was there is still there."""
+    refuse_shared(path.parent)
+    Disk().write_atomic(path.parent, path.name, (text + "\n").encode())
