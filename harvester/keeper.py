@@ -38,6 +38,7 @@ from harvester.records import Records
 from harvester.reports import Reports
 from harvester.session import Cookie, Served, Session
 from harvester.session import Verdict as Answered
+from harvester.setcookie import Brought
 from harvester.staging import Staging
 from harvester.standing import Standing, standing_of, why_none
 from harvester.steady import SteadyClock
@@ -217,6 +218,13 @@ class Keeper:
         except TimeoutError:
             raise not_yet(wait_s) from None
         return Served(session)
+
+    async def rolled(self, generation: int, brought: Brought) -> None:
+        """An answer to a client's request with the session of ``generation`` brought cookies:
+        taken in at once, where that session is still the one at hand."""
+        session = self._held.usable()
+        if session is not None and session.generation == generation:
+            await self._held.rolled(self._staging.rolled(session, brought))
 
     async def prove(self, *, within_s: float) -> Verdict:
         """Is the session alive?  Asks the site unless it was proved less than ``within_s`` ago."""

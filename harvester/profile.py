@@ -59,12 +59,24 @@ class SecretSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """What a site says of one kind of request: so many of a user within so many seconds."""
+
+    method: str
+    path: str
+    times: int
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """What must be known of a web site.  Paths begin with ``/`` and may carry a query.
 
     ``switch_org_path`` takes ``switch_org_body``, a JSON template with ``$organization`` in it;
     an empty path: the site cannot switch.  ``whoami_identity`` and ``whoami_organization`` are
-    JSON pointers (RFC 6901) into the answer to ``whoami_path``.
+    JSON pointers (RFC 6901) into the answer to ``whoami_path``.  Below ``checked_first_prefix``
+    the session is checked before anything else, so that a 401 means that nothing happened; empty:
+    nowhere is that known.  ``limits`` are the site's own, for each user.
     """
 
     origin: str
@@ -77,6 +89,8 @@ class Site:
     whoami_organization: str | None = None
     switch_org_path: str = ""
     switch_org_body: str = ""
+    checked_first_prefix: str = ""
+    limits: tuple[Limit, ...] = ()
 
     @property
     def host(self) -> str:

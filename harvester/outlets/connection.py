@@ -23,7 +23,7 @@ from aiohttp.streams import StreamReader
 from harvester import wire
 from harvester.errors import Bug, Busy, HarvesterError, Usage
 from harvester.log import event
-from harvester.outlets.peer import may_enter
+from harvester.outlets.peer import Connected, may_enter
 
 # A client on this machine sends its header in one write; five seconds is a swapped-out one.
 HEADER_DEADLINE_S = 5.0
@@ -77,7 +77,7 @@ class Connection(web.RequestHandler):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)
-        if not may_enter(transport.get_extra_info("socket"), self._door.allow_uids):
+        if not self._door.lets_in(transport.get_extra_info("socket")):
             # Nothing has been read, and nothing is told.
             self._outside = transport
             transport.abort()
@@ -205,6 +205,10 @@ class Door(web.Server):
 
     def __call__(self) -> Connection:
         return Connection(self, loop=self._loop, **self._kwargs)
+
+    def lets_in(self, connected: Connected) -> bool:
+        """Whether the other end may open a connection at all."""
+        return may_enter(connected, self.allow_uids)
 
     def make_room(self) -> bool:
         """Whether one more may come in; closes the longest waiting one if that makes room."""

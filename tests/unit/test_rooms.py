@@ -50,6 +50,9 @@ DOORS = {
     "aiohttp": ("probe", "outlets", "daemon", "standin"),
     "apscheduler": ("timer",),
     "click": ("cli",),
+    # aiohttp's own words for headers and addresses.
+    "multidict": ("outlets",),
+    "yarl": ("outlets.upstream",),
     "cryptography": ("vault.seal", "vault.keys"),
     "playwright": ("signin.browser",),
     "prometheus_client": ("metrics",),
