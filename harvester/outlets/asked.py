@@ -190,6 +190,8 @@ def _check_target(target: str) -> None:
 
 def _check_framing(request: Request) -> None:
     """What our parser lets through must be read by every server in the same way."""
+    if request.version not in ((1, 0), (1, 1)):
+        raise _wrong("the request is of no version of HTTP that is spoken here", "speak HTTP/1.1")
     headers = request.headers
     hosts = headers.getall("Host", [])
     if len(hosts) > 1 or (not hosts and request.version >= (1, 1)):

@@ -72,7 +72,8 @@ async def test_elsewhere_only_reads_are_sent_again(
 @pytest.mark.parametrize(
     "path",
     [
-        f"{CHECKED}../auth/x", f"{CHECKED}%2e%2e/auth/x", f"{CHECKED}a/..%2f..%2fx", f"{CHECKED}a//b",
+        f"{CHECKED}../auth/x", f"{CHECKED}%2e%2e/auth/x", f"{CHECKED}a/..%2f..%2fx",
+        f"{CHECKED}a//b",
         f"{CHECKED}..\\x", f"{CHECKED}a;b", f"{CHECKED}%252e%252e/x", "/API/managed-agents/x",
         "/api/managed-agentsx", f"{CHECKED}./x", f"{CHECKED}a%2fb",
     ],
@@ -89,7 +90,7 @@ async def test_twenty_posts_on_a_dead_session_are_one_refresh_and_each_is_done_o
     tmp_path: Path,
 ) -> None:
     done: list[str] = []
-    async with before(tmp_path, live_from(2, done=done)) as (site, proxied):
+    async with before(tmp_path, live_from(2, done=done)) as (_, proxied):
         proxied.house.default.takes_s = 0.05
         told = await asyncio.gather(
             *(proxied.ask(MESSAGE, "POST", b"message %d" % number) for number in range(20))
@@ -139,7 +140,7 @@ async def test_a_session_that_others_have_renewed_already_is_taken_at_once(tmp_p
             await proxied.house.default._refresh()
         return await live_from(2)(request)
 
-    async with before(tmp_path, answer) as (site, proxied):
+    async with before(tmp_path, answer) as (_, proxied):
         told = await proxied.ask(MESSAGE, "POST", b"{}")
     assert told.status == 200
     assert proxied.house.default.refreshes == 1
@@ -215,8 +216,9 @@ async def test_a_body_that_is_too_large_to_keep_is_streamed_and_not_sent_again(
     async with before(tmp_path, live_from(2)) as (site, proxied):
         told = await proxied.ask(MESSAGE, "POST", b"a" * 100_001)
         chunked = await proxied.raw(
-            b"POST %s HTTP/1.1\r\nHost: k\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-            % MESSAGE.encode() + b"%x\r\n%s\r\n0\r\n\r\n" % (100_001, b"b" * 100_001)
+            b"POST %s HTTP/1.1\r\nHost: k\r\nConnection: close\r\n" % MESSAGE.encode()
+            + b"Transfer-Encoding: chunked\r\n\r\n"
+            + b"%x\r\n%s\r\n0\r\n\r\n" % (100_001, b"b" * 100_001)
         )  # fmt: skip
         assert Told.of(chunked).status == 200, "the session is the next one by now"
         kept = await proxied.ask(MESSAGE, "POST", b"a" * 100_000)
@@ -241,8 +243,7 @@ async def test_a_body_that_comes_slowly_is_kept_as_it_goes(
             piece = letter * size
             write.write(piece if framing == "length" else b"%x\r\n%s\r\n" % (size, piece))
             await write.drain()
-            while not site.seen:
-                await asyncio.sleep(0.01)
+            await site.asked.wait()
         write.write(b"" if framing == "length" else b"0\r\n\r\n")
         assert Told.of(await read.read()).status == 200
     assert [one.body for one in site.seen] == [b"a" * size + b"b" * size] * 2
@@ -268,7 +269,7 @@ async def test_what_is_kept_of_all_bodies_together_has_an_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sent_body, "KEPT_IN_ALL_BYTES", 50_000)
-    async with before(tmp_path, live_from(2)) as (site, proxied):
+    async with before(tmp_path, live_from(2)) as (_, proxied):
         proxied.house.default.takes_s = 0.1
         told = await asyncio.gather(
             *(proxied.ask(MESSAGE, "POST", b"a" * 20_000) for _ in range(4))
@@ -285,16 +286,15 @@ async def test_a_refusal_with_an_endless_body_is_passed_on_as_it_comes(
     async def answer(request: Seen) -> bytes:
         return plain(b"x" * 5000, "401 Unauthorized")
 
-    async with before(tmp_path, answer) as (site, proxied):
+    async with before(tmp_path, answer) as (_, proxied):
         told = await proxied.ask("/")
     assert (told.status, told.body) == (401, b"x" * 5000)
 
 
 async def test_the_client_that_waits_for_a_refresh_holds_no_place(tmp_path: Path) -> None:
-    async with before(tmp_path, live_from(2)) as (site, proxied):
+    async with before(tmp_path, live_from(2)) as (_, proxied):
         proxied.house.default.takes_s = 0.3
         waiting = asyncio.create_task(proxied.ask(MESSAGE, "POST", b"{}"))
-        while not proxied.house.default.reports:
-            await asyncio.sleep(0.01)
+        await proxied.house.default.reported.wait()
         assert proxied.proxy._means.places._free == 64
         assert (await waiting).status == 200

@@ -45,6 +45,7 @@ class ProxyKeeper:
     report_fails: errors.HarvesterError | None = None
     says: str = "refreshed"
     takes_s: float = 0.0
+    reported: asyncio.Event = field(default_factory=asyncio.Event)
     _flight: asyncio.Task[None] | None = None
 
     async def get(self, *, min_valid_s: float, wait_s: float, may_sign_in: bool) -> Served:
@@ -55,6 +56,7 @@ class ProxyKeeper:
 
     async def report(self, *, generation: int, wait_s: float) -> Served:
         self.reports.append(generation)
+        self.reported.set()
         if self.report_fails is not None:
             raise self.report_fails
         if self.says != "refreshed":

@@ -87,6 +87,8 @@ class Site:
     port: int = 0
     seen: list[Seen] = field(default_factory=list)
     connections: int = 0
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a request's header has come."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a client's connection is over."""
 
@@ -101,6 +103,7 @@ class Site:
                 head = await reader.readuntil(b"\r\n\r\n")
                 request = Seen(head, reader, writer)
                 self.seen.append(request)
+                self.asked.set()
                 told = await self.answer(request)
                 if told is not None:
                     if request.method == "HEAD":
