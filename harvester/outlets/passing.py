@@ -20,6 +20,7 @@ from harvester.outlets.asked import HOP_BY_HOP, named_by_connection
 # of the session's is a credential; and a browser would send what it gets from a port of 127.0.0.1
 # to every other port of it.
 _NOT_FOR_CLIENTS = HOP_BY_HOP | {"set-cookie", "set-cookie2"}
+_BODILESS = (204, 304)
 _CORS_PREFIX = "access-control-"
 # A refusal is held while the session is refreshed, and its body is a line or a page.
 REFUSAL_BYTES = 1024 * 1024
@@ -29,8 +30,17 @@ REFUSAL_S = 10.0
 class PassedOn(web.StreamResponse):
     """An answer with the site's headers and no others."""
 
-    def __init__(self, status: int, reason: str | None, headers: CIMultiDict[str]) -> None:
-        super().__init__(status=status, reason=reason, headers=headers)
+    def __init__(
+        self, request: web.BaseRequest, answer: aiohttp.ClientResponse, headers: CIMultiDict[str]
+    ) -> None:
+        super().__init__(status=answer.status, reason=answer.reason, headers=headers)
+        bodiless = request.method == "HEAD" or answer.status in _BODILESS
+        marked = "Content-Length" in answer.headers or "Transfer-Encoding" in answer.headers
+        if not bodiless and not marked:
+            # It ends with its connection, as the site's does: an end that nothing marked gets no
+            # mark from us, since it may be a line that broke (aiohttp tells no difference).
+            self._length_check = False
+            self.force_close()
 
     async def _prepare_headers(self) -> None:
         # aiohttp names itself as the server and calls a body without a type binary.
@@ -83,7 +93,7 @@ async def pass_on(
     was read of it.
 
     Raises ConnectionError when either end breaks off; the client's connection is then closed."""
-    response = PassedOn(answer.status, answer.reason, headers)
+    response = PassedOn(request, answer, headers)
     content = answer.content
     try:
         if content.is_eof():
@@ -143,5 +153,5 @@ class Refusal:
         headers.update(told)
         if not self.whole:
             return await pass_on(request, self.answer, headers, self.body)
-        response = PassedOn(self.answer.status, self.answer.reason, headers)
+        response = PassedOn(request, self.answer, headers)
         return await _whole(request, response, self.body)

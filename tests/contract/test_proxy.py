@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from harvester import errors
-from proxied import CHECKED, Proxied, ProxyHouse, proxying
+from proxied import CHECKED, Proxied, ProxyHouse, Told, proxying
 from rawsite import Answer, Seen, Site, always, plain, raw_site
 
 
@@ -154,9 +154,12 @@ async def test_an_answer_without_a_body_ends_at_its_head(tmp_path: Path, status:
     async def answer(request: Seen) -> bytes:
         return f"HTTP/1.1 {status}\r\nETag: x\r\n\r\n".encode()
 
-    async with before(tmp_path, answer) as (_, proxied):
-        told = await proxied.ask("/")
-    assert (told.status, told.body, told.one("transfer-encoding")) == (int(status[:3]), b"", None)
+    async with before(tmp_path, answer) as (_, proxied), proxied.talk() as (reader, writer):
+        for _ in range(2):
+            writer.write(b"GET / HTTP/1.1\r\nHost: k\r\n\r\n")
+            told = Told.of(await reader.readuntil(b"\r\n\r\n"))
+            assert (told.status, told.one("transfer-encoding")) == (int(status[:3]), None)
+            assert told.one("connection") is None
 
 
 async def test_gzip_is_not_touched(tmp_path: Path) -> None:
@@ -185,15 +188,28 @@ async def test_interim_answers_are_waited_through_and_trailers_dropped(tmp_path:
     assert b"X-Sum" not in raw and b"Trailer" not in raw
 
 
-async def test_events_arrive_piece_by_piece(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("framing", "piece", "end"),
+    [
+        (b"Transfer-Encoding: chunked\r\n", b"9\r\ndata: %d\n\n\r\n", b"0\r\n\r\n"),
+        (b"", b"data: %d\n\n", b""),
+    ],
+    ids=["chunks", "until it closes"],
+)
+async def test_events_arrive_piece_by_piece(
+    tmp_path: Path, framing: bytes, piece: bytes, end: bytes
+) -> None:
     go_on = asyncio.Event()
 
     async def answer(request: Seen) -> bytes | None:
-        request.writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        request.writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n" + framing + b"\r\n"
+        )
         for number in range(3):
             await go_on.wait()
             go_on.clear()
-            request.writer.write(b"data: %d\n\n" % number)
+            request.writer.write(piece % number)
+        request.writer.write(end)
         request.writer.close()
         return None
 
@@ -203,8 +219,10 @@ async def test_events_arrive_piece_by_piece(tmp_path: Path) -> None:
         assert b"text/event-stream" in head, "the head comes before the first event"
         for number in range(3):
             go_on.set()
-            assert await reader.readexactly(5 + 9) == b"9\r\ndata: %d\n\n\r\n" % number
-        assert await reader.readexactly(5) == b"0\r\n\r\n"
+            assert await reader.readexactly(len(piece) - 1) == piece % number
+        assert await reader.readexactly(len(end)) == end
+        if not end:
+            assert await reader.read() == b""
 
 
 async def test_a_body_in_chunks_arrives_piece_by_piece_while_the_answer_comes(
