@@ -136,16 +136,16 @@ def read(request: Request) -> Asked:
 
 
 def _going_on(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
-    named = named_by_connection(headers)
+    dropped = _DROPPED | named_by_connection(headers)
     kept: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
         lower = name.lower()
-        if _BAD_VALUE.search(value):
+        if not (value.isascii() and value.isprintable()) and _BAD_VALUE.search(value):
             raise _wrong(
                 "a header holds bytes that none may carry",
                 "control bytes are never sent, other than ASCII only as UTF-8",
             )
-        if lower not in _DROPPED and lower not in named and not lower.startswith(_OWN_PREFIX):
+        if lower not in dropped and not lower.startswith(_OWN_PREFIX):
             kept.add(name, value)
     return kept
 

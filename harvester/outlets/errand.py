@@ -98,13 +98,16 @@ class Errand:
         asked, means = self._asked, self._means
         await means.pace.turn(self._profile, asked.method, asked.path, self._client)
         served = await self._keeper.get(min_valid_s=0.0, wait_s=WAIT_S, may_sign_in=True)
-        async with means.places.place(self._client):
+        await means.places.take(self._client)
+        try:
             answer = await self._ask(served.session, self._body.first())
             if answer.status != 401:
                 return await self._give(answer, served.session)
             refusal = await Refusal.of(answer)
             if not refusal.whole:
                 return await self._give_refusal(refusal, {})
+        finally:
+            means.places.give_back()
         # Whoever waits for a sign-in holds no place.
         return await self._after_401(refusal, served.session)
 
@@ -128,9 +131,12 @@ class Errand:
             return await self._give_refusal(refusal, told)
         self._means.tally.replayed(self._profile.name)
         self._log("proxy.replayed", served.session, refused=refused.generation)
-        async with self._means.places.place(self._client):
+        await self._means.places.take(self._client)
+        try:
             answer = await self._ask(served.session, self._body.again())
             return await self._give(answer, served.session)
+        finally:
+            self._means.places.give_back()
 
     async def _ask(
         self, session: Session, body: bytes | AsyncIterator[bytes] | None
@@ -152,7 +158,8 @@ class Errand:
     def _headers(self, session: Session) -> CIMultiDict[str]:
         asked, site = self._asked, self._profile.site
         headers = asked.headers.copy()
-        sent = tuple(one for one in session.cookies if one.goes_to(site.host, asked.path))
+        host, path = site.host, asked.path
+        sent = tuple([one for one in session.cookies if one.goes_to(host, path)])
         if sent:
             headers["Cookie"] = cookie_header(sent)
         if asked.names_origin:

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 from harvester.errors import Busy, RateLimited
 from harvester.ledger import RETRY_AFTER_MOST_S
@@ -71,17 +70,21 @@ class Places:
         self._patience_s = patience_s
         self._line = Line()
 
-    @asynccontextmanager
-    async def place(self, client: Client) -> AsyncIterator[None]:
-        """Raises Busy where none gets free in time."""
+    async def take(self, client: Client) -> None:
+        """Raises Busy where none gets free in time.  ``give_back`` it."""
         if self._free > 0 and not self._line:
             self._free -= 1
         else:
             await self._wait(client)
-        try:
-            yield
-        finally:
-            self._give_back()
+
+    def give_back(self) -> None:
+        waiter = self._line.next()
+        while waiter is not None and waiter.done():
+            waiter = self._line.next()
+        if waiter is None:
+            self._free += 1
+        else:
+            waiter.set_result(None)
 
     async def _wait(self, client: Client) -> None:
         waiter = self._line.stand(client)
@@ -91,7 +94,7 @@ class Places:
         except BaseException as error:
             self._line.leave(client, waiter)
             if waiter.done() and not waiter.cancelled():
-                self._give_back()  # it came in the same moment
+                self.give_back()  # it came in the same moment
             if isinstance(error, TimeoutError):
                 raise Busy(
                     f"{self._many} requests are under way to the site already",
@@ -99,15 +102,6 @@ class Places:
                     retry_after_s=1.0,
                 ) from None
             raise
-
-    def _give_back(self) -> None:
-        waiter = self._line.next()
-        while waiter is not None and waiter.done():
-            waiter = self._line.next()
-        if waiter is None:
-            self._free += 1
-        else:
-            waiter.set_result(None)
 
 
 class Lane:
@@ -121,12 +115,15 @@ class Lane:
         self._now_s = now_s
         self._sent: deque[float] = deque(maxlen=max((one.times for one in limits), default=0))
         self._rests_until = 0.0
+        # Most lanes have no limit and no rest: then nothing is reckoned.
+        self._hinders = bool(limits)
         self._line = Line()
         self._timer: asyncio.TimerHandle | None = None
 
     def rest(self, seconds: float) -> None:
         """The site wants no more of these for so long."""
         self._rests_until = max(self._rests_until, self._now_s() + seconds)
+        self._hinders = True
 
     def wait_s(self) -> float:
         """Seconds until the next one may go; 0: now."""
@@ -137,12 +134,19 @@ class Lane:
                 free_at = max(free_at, self._sent[-limit.times] + limit.within_s + _MARGIN_S)
         return max(0.0, free_at - now_s)
 
+    def take_now(self) -> bool:
+        """Whether it may go at once, and then it counts."""
+        if self._line or (self._hinders and self.wait_s() > 0):
+            return False
+        if self._limits:
+            self._sent.append(self._now_s())
+        return True
+
     async def turn(self, client: Client, patience_s: float) -> None:
         """Wait for it.  Raises RateLimited where it will not come in time."""
-        wait_s = self.wait_s()
-        if wait_s <= 0 and not self._line:
-            self._sent.append(self._now_s())
+        if self.take_now():
             return
+        wait_s = self.wait_s()
         if wait_s > patience_s:
             raise _limited(wait_s)
         waiter = self._line.stand(client)
@@ -184,8 +188,9 @@ class Pace:
 
     async def turn(self, profile: Profile, method: str, path: str, client: Client) -> None:
         """Wait until a request of this kind may go.  Raises RateLimited."""
-        await self._site(profile).turn(client, self._patience_s)
-        await self._lane(profile, method, path).turn(client, self._patience_s)
+        for lane in (self._site(profile), self._lane(profile, method, path)):
+            if not lane.take_now():
+                await lane.turn(client, self._patience_s)
 
     def told(
         self, profile: Profile, method: str, path: str, *, status: int, retry_after_s: float

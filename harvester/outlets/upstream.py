@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -64,7 +63,9 @@ class Upstream:
         https_proxy = None if is_loopback(host) else self._way[0]
         sending = None if body is None or isinstance(body, bytes) else _Sending(body)
         try:
-            async with _patience(sending):
+            async with asyncio.timeout(ANSWER_S) as limit:
+                if sending is not None:
+                    sending.limit = limit
                 return await self._client().request(
                     method,
                     # Built from its parts, so that no byte of the target is read or changed.
@@ -81,6 +82,9 @@ class Upstream:
             ) from None
         except (aiohttp.ClientError, OSError) as error:
             trouble = in_words(error)
+        finally:
+            if sending is not None:
+                sending.limit = None
         raise SiteDown(
             f"no answer from {site.host}: {trouble}",
             hint="where the connection broke the request may have been heard: look before you "
@@ -110,18 +114,6 @@ class Upstream:
             # offers no setting against it.  They may have been heard.
             self._http._retry_connection = False
         return self._http
-
-
-@asynccontextmanager
-async def _patience(sending: _Sending | None) -> AsyncIterator[None]:
-    async with asyncio.timeout(ANSWER_S) as limit:
-        if sending is not None:
-            sending.limit = limit
-        try:
-            yield
-        finally:
-            if sending is not None:
-                sending.limit = None
 
 
 class _Sending:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -33,6 +34,15 @@ class Now:
         return self.s
 
 
+@asynccontextmanager
+async def place(places: Places, client: object) -> AsyncIterator[None]:
+    await places.take(client)
+    try:
+        yield
+    finally:
+        places.give_back()
+
+
 async def in_order(
     wait: Callable[[object], Any], clients: list[object], let_go: Callable[[], Any]
 ) -> list[object]:
@@ -56,7 +66,7 @@ async def test_a_client_with_a_hundred_waiting_is_one_client() -> None:
     entered = asyncio.Event()
 
     async def first() -> None:
-        async with places.place("first"):
+        async with place(places, "first"):
             entered.set()
             await holding.wait()
 
@@ -64,7 +74,7 @@ async def test_a_client_with_a_hundred_waiting_is_one_client() -> None:
     await entered.wait()
 
     async def wait(client: object) -> None:
-        async with places.place(client):
+        async with place(places, client):
             pass
 
     async def let_go() -> None:
@@ -77,9 +87,9 @@ async def test_a_client_with_a_hundred_waiting_is_one_client() -> None:
 
 async def test_a_place_that_somebody_gave_up_waiting_for_goes_to_the_next() -> None:
     places = Places(1, patience_s=5)
-    async with places.place("a"):
-        gone = asyncio.create_task(places.place("b").__aenter__())
-        stays = asyncio.create_task(places.place("c").__aenter__())
+    async with place(places, "a"):
+        gone = asyncio.create_task(places.take("b"))
+        stays = asyncio.create_task(places.take("c"))
         await asyncio.sleep(0)
         gone.cancel()
         await asyncio.gather(gone, return_exceptions=True)
@@ -89,25 +99,24 @@ async def test_a_place_that_somebody_gave_up_waiting_for_goes_to_the_next() -> N
 
 async def test_a_place_that_came_in_the_moment_of_giving_up_is_not_lost() -> None:
     places = Places(1, patience_s=5)
-    first = places.place("a")
-    await first.__aenter__()
-    waits = asyncio.create_task(places.place("b").__aenter__())
+    await places.take("a")
+    waits = asyncio.create_task(places.take("b"))
     await asyncio.sleep(0)
-    await first.__aexit__(None, None, None)  # it is b's now
+    places.give_back()  # it is b's now
     waits.cancel()
     await asyncio.gather(waits, return_exceptions=True)
-    async with asyncio.timeout(1), places.place("c"):
+    async with asyncio.timeout(1), place(places, "c"):
         pass
 
 
 async def test_who_waits_too_long_is_told_so_and_stands_in_line_no_more() -> None:
     places = Places(1, patience_s=0.01)
-    async with places.place("a"):
+    async with place(places, "a"):
         with pytest.raises(Busy):
-            async with places.place("b"):
+            async with place(places, "b"):
                 pass
         assert not places._line
-    async with places.place("c"):
+    async with place(places, "c"):
         pass
 
 
