@@ -8,7 +8,6 @@ a 401 alone, never after a time-out, a broken connection or any other answer.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -22,7 +21,7 @@ from harvester.errors import HarvesterError
 from harvester.log import event
 from harvester.outlets.asked import Asked
 from harvester.outlets.passing import Refusal, headers_for_client, pass_on
-from harvester.outlets.sent_body import SentBody, Shelf
+from harvester.outlets.sent_body import Sent, SentBody, Shelf
 from harvester.outlets.turns import Client, Pace, Places
 from harvester.outlets.upstream import Upstream
 from harvester.probe import retry_after_s
@@ -95,21 +94,33 @@ class Errand:
 
     async def run(self) -> web.StreamResponse:
         """Raises HarvesterError, Refused, ConnectionError."""
-        asked, means = self._asked, self._means
-        await means.pace.turn(self._profile, asked.method, asked.path, self._client)
+        asked = self._asked
+        await self._means.pace.turn(self._profile, asked.method, asked.path, self._client)
         served = await self._keeper.get(min_valid_s=0.0, wait_s=WAIT_S, may_sign_in=True)
-        await means.places.take(self._client)
+        told = await self._exchange(served.session, self._body.first())
+        if isinstance(told, Refusal):
+            # Whoever waits for a sign-in holds no place.
+            return await self._after_401(told, served.session)
+        return told
+
+    async def _exchange(
+        self, session: Session, body: Sent, *, again: bool = False
+    ) -> web.StreamResponse | Refusal:
+        """Ask the site and give the client its answer; a first 401 is held back."""
+        places = self._means.places
+        await places.take(self._client)
         try:
-            answer = await self._ask(served.session, self._body.first())
-            if answer.status != 401:
-                return await self._give(answer, served.session)
-            refusal = await Refusal.of(answer)
-            if not refusal.whole:
-                return await self._give_refusal(refusal, {})
+            answer = await self._ask(session, body)
+            try:
+                if answer.status != 401 or again:
+                    return await self._give(answer, session)
+                refusal = await Refusal.of(answer)
+                return refusal if refusal.whole else await self._give_refusal(refusal, {})
+            finally:
+                # Of an answer that was read to its end, the connection has gone back already.
+                answer.close()
         finally:
-            means.places.give_back()
-        # Whoever waits for a sign-in holds no place.
-        return await self._after_401(refusal, served.session)
+            places.give_back()
 
     async def _after_401(self, refusal: Refusal, refused: Session) -> web.StreamResponse:
         verdict: str | None = None
@@ -124,23 +135,19 @@ class Errand:
         told: dict[str, str] = {} if verdict is None else {VERDICT_HEADER: verdict}
         if served.error is not None:
             told[ERROR_HEADER] = served.error.code
-        if served.session.cookies == refused.cookies:
+        session = served.session
+        if (session.generation, session.cookies) == (refused.generation, refused.cookies):
             return await self._give_refusal(refusal, told)
         if not self._body.may_come_again or not await self._body.rest():
-            self._log("proxy.not_replayed", served.session)
+            self._log("proxy.not_replayed", session)
             return await self._give_refusal(refusal, told)
         self._means.tally.replayed(self._profile.name)
-        self._log("proxy.replayed", served.session, refused=refused.generation)
-        await self._means.places.take(self._client)
-        try:
-            answer = await self._ask(served.session, self._body.again())
-            return await self._give(answer, served.session)
-        finally:
-            self._means.places.give_back()
+        self._log("proxy.replayed", session, refused=refused.generation)
+        last = await self._exchange(session, self._body.again(), again=True)
+        assert isinstance(last, web.StreamResponse)  # noqa: S101  only a first one is held back
+        return last
 
-    async def _ask(
-        self, session: Session, body: bytes | AsyncIterator[bytes] | None
-    ) -> aiohttp.ClientResponse:
+    async def _ask(self, session: Session, body: Sent) -> aiohttp.ClientResponse:
         asked, site = self._asked, self._profile.site
         try:
             answer = await self._means.upstream.ask(

@@ -109,9 +109,6 @@ async def pass_on(
         if request.transport is not None:
             request.transport.abort()
         raise ConnectionResetError(f"the answer broke off ({type(error).__name__})") from None
-    finally:
-        # Of an answer that was read to its end, the connection has gone back already.
-        answer.close()
     return response
 
 

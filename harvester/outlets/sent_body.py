@@ -22,6 +22,8 @@ KEPT_IN_ALL_BYTES = 64 * 1024 * 1024
 # What is handed to a connection in one piece; it copies what it cannot send at once.
 _AT_ONCE_BYTES = 64 * 1024
 
+Sent = bytes | AsyncIterator[bytes] | None
+
 
 class Shelf:
     """How much is kept of all bodies together."""
@@ -58,11 +60,11 @@ class SentBody:
         if length is not None and length > KEPT_EACH_BYTES:
             self._kept = None
 
-    def first(self) -> bytes | AsyncIterator[bytes] | None:
+    def first(self) -> Sent:
         """What to send the first time."""
         if self.length == 0:
             return None
-        if self._content.is_eof():
+        if self._content.is_eof() and self._content.exception() is None:
             # It came with the header.
             whole = self._content.read_nowait()
             self._keep(whole)
@@ -82,7 +84,7 @@ class SentBody:
                     break
         return self._kept is not None
 
-    def again(self) -> bytes | AsyncIterator[bytes] | None:
+    def again(self) -> Sent:
         """What to send the second time: all of it, kept."""
         if self.length == 0 or self._kept is None:
             return None

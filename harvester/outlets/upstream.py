@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from functools import lru_cache
-from urllib.parse import urlsplit
 
 import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from harvester.errors import ConfigInvalid, SiteDown, TimedOut
+from harvester.errors import SiteDown, TimedOut
 from harvester.probe import LoopbackNames, in_words, trusted
 from harvester.profile import Site, is_loopback
 
@@ -59,38 +57,37 @@ class Upstream:
         body: bytes | AsyncIterator[bytes] | None,
     ) -> aiohttp.ClientResponse:
         """The answer's head; its body is still to come.  Raises SiteDown, TimedOut."""
-        scheme, host, port = _parts(site.origin)
-        https_proxy = None if is_loopback(host) else self._way[0]
+        scheme, _, authority = site.origin.partition("://")
         sending = None if body is None or isinstance(body, bytes) else _Sending(body)
         try:
             async with asyncio.timeout(ANSWER_S) as limit:
                 if sending is not None:
                     sending.limit = limit
-                return await self._client().request(
+                answer = await self._client().request(
                     method,
                     # Built from its parts, so that no byte of the target is read or changed.
-                    URL.build(scheme=scheme, host=host, port=port, path=target, encoded=True),
+                    URL.build(scheme=scheme, authority=authority, path=target, encoded=True),
                     headers=headers,
                     data=body if sending is None else sending.pieces(),
                     allow_redirects=False,
-                    proxy=https_proxy,
+                    proxy=None if is_loopback(site.host) else self._way[0],
                 )
+        except aiohttp.ConnectionTimeoutError:
+            raise _down(site, f"no connection in {CONNECT_S:.0f} s") from None
         except TimeoutError:
             raise TimedOut(
                 f"{site.host} did not answer in {ANSWER_S:.0f} s; the request may have been heard",
                 hint="look whether it was carried out before you send it again",
             ) from None
         except (aiohttp.ClientError, OSError) as error:
-            trouble = in_words(error)
+            raise _down(site, in_words(error)) from None
         finally:
             if sending is not None:
                 sending.limit = None
-        raise SiteDown(
-            f"no answer from {site.host}: {trouble}",
-            hint="where the connection broke the request may have been heard: look before you "
-            "send it again",
-            retry_after_s=_DOWN_RETRY_S,
-        )
+        if answer.status < 200:
+            answer.close()
+            raise _down(site, f"it answered {answer.status}, which nobody had asked for")
+        return answer
 
     def _client(self) -> aiohttp.ClientSession:
         """Raises ConfigInvalid for a CA file that is none."""
@@ -132,10 +129,10 @@ class _Sending:
             yield piece
 
 
-@lru_cache
-def _parts(origin: str) -> tuple[str, str, int | None]:
-    """Scheme, host and port.  The origin is checked already."""
-    parts = urlsplit(origin)
-    if not parts.hostname:
-        raise ConfigInvalid("the site's origin has no host", hint="check HARVESTER_ORIGIN")
-    return parts.scheme, parts.hostname, parts.port
+def _down(site: Site, trouble: str) -> SiteDown:
+    return SiteDown(
+        f"no answer from {site.host}: {trouble}",
+        hint="where a connection broke the request may have been heard: look before you send it "
+        "again",
+        retry_after_s=_DOWN_RETRY_S,
+    )

@@ -188,6 +188,29 @@ async def test_interim_answers_are_waited_through_and_trailers_dropped(tmp_path:
     assert b"X-Sum" not in raw and b"Trailer" not in raw
 
 
+async def test_a_switch_of_protocols_that_nobody_asked_for_is_no_answer(tmp_path: Path) -> None:
+    async def answer(request: Seen) -> bytes:
+        return b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"
+
+    async with before(tmp_path, answer) as (_, proxied):
+        told = await proxied.ask("/")
+    assert (told.status, json.loads(told.body)["code"]) == (503, "site_down")
+
+
+async def test_a_site_at_an_address_of_ipv6(tmp_path: Path) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(plain(b"six"))
+        writer.close()
+
+    heads: list[bytes] = []
+    server = await asyncio.start_server(serve, "::1", 0)
+    authority = f"[::1]:{server.sockets[0].getsockname()[1]}"
+    async with server, proxying(tmp_path, ProxyHouse(f"http://{authority}")) as proxied:
+        assert (await proxied.ask("/x")).body == b"six"
+    assert f"\r\nHost: {authority}\r\n".encode() in heads[0]
+
+
 @pytest.mark.parametrize(
     ("framing", "piece", "end"),
     [

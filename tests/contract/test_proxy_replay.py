@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from harvester import errors
 from harvester.outlets import passing, sent_body, upstream
 from harvester.outlets.errand import ERROR_HEADER, VERDICT_HEADER
+from harvester.session import Served
 from proxied import CHECKED, Proxied, ProxyHouse, Told, proxying
 from rawsite import Seen, Site, plain, raw_site
 
@@ -132,6 +134,27 @@ async def test_where_no_session_can_be_had_the_sites_401_is_passed_on_with_the_c
     assert (told.status, told.one(ERROR_HEADER)) == (401, "credentials_rejected")
     assert told.one("content-length") == str(len(b'{"error": "unauthorized"}'))
     assert len(site.seen) == 1
+
+
+async def test_a_session_that_was_proved_anew_with_the_same_value_is_tried_again(
+    tmp_path: Path,
+) -> None:
+    """The site refused it for a moment: the next generation holds the same cookie."""
+
+    async def answer(request: Seen) -> bytes:
+        await request.read()
+        return DENIED if len(site.seen) == 1 else plain(b"done")
+
+    async with before(tmp_path, answer) as (site, proxied):
+        keeper = proxied.house.default
+
+        async def same() -> None:
+            held = keeper.served.session
+            keeper.served = Served(replace(held, generation=held.generation + 1))
+
+        keeper._refresh = same  # type: ignore[method-assign]
+        told = await proxied.ask(MESSAGE, "POST", b"{}")
+    assert (told.status, told.body) == (200, b"done")
 
 
 async def test_a_session_that_others_have_renewed_already_is_taken_at_once(tmp_path: Path) -> None:
