@@ -7,6 +7,7 @@ chunks, and notices when the other end goes away.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -121,9 +122,9 @@ class Site:
 
 
 @asynccontextmanager
-async def raw_site(answer: Answer) -> AsyncIterator[Site]:
+async def raw_site(answer: Answer, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[Site]:
     site = Site(answer)
-    server = await asyncio.start_server(site.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(site.serve, "127.0.0.1", 0, ssl=tls)
     site.port = server.sockets[0].getsockname()[1]
     try:
         yield site
