@@ -33,8 +33,8 @@ from harvester.vault.directory import DirectoryStore, prepare
 
 # A stop is promised within 10 s; open requests get this much of it to be answered.
 GRACE_S = 2.0
-# 2,048 connections, and what else a process holds.
-DESCRIPTORS = 4096
+# 2,048 connections at each of two sockets and 512 on TCP, and what else a process holds.
+DESCRIPTORS = 8192
 
 
 async def serve(settings: Settings, reread: Reread) -> int:

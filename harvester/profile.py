@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -94,7 +95,7 @@ class Site:
 
     @property
     def host(self) -> str:
-        return urlsplit(self.origin).hostname or ""
+        return _host_of(self.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,11 @@ class Profile:
         return self.sign_in_timeout_s + self.approval_wait_s
 
     files: tuple[KeptFile, ...] = ()
+
+
+@lru_cache
+def _host_of(origin: str) -> str:
+    return urlsplit(origin).hostname or ""
 
 
 def origin_of(url: str) -> str | None:

@@ -230,7 +230,7 @@ def plain(path: str) -> str:
         path = decoded
     steps: list[str] = []
     for step in path.replace("\\", "/").split("/"):
-        step = step.partition(";")[0].strip()
+        step = step.partition(";")[0].partition("\0")[0].strip()
         if step == "..":
             del steps[-1:]
         elif step not in ("", "."):

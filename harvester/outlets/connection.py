@@ -210,9 +210,13 @@ class Door(web.Server):
         """Whether the other end may open a connection at all."""
         return may_enter(connected, self.allow_uids)
 
+    def room(self) -> int:
+        """How many may be inside at once."""
+        return CONNECTIONS_LIMIT
+
     def make_room(self) -> bool:
         """Whether one more may come in; closes the longest waiting one if that makes room."""
-        if len(self.inside) < CONNECTIONS_LIMIT:
+        if len(self.inside) < self.room():
             return True
         for oldest in self.waiting:
             del self.waiting[oldest]

@@ -37,6 +37,9 @@ from harvester.outlets.turns import Pace, Places
 from harvester.outlets.upstream import Upstream
 from harvester.tally import Tally
 
+# Strangers must not use up the descriptors that our own sockets need.
+TCP_CONNECTIONS_LIMIT = 512
+
 
 class House(Protocol):
     """All keepers of this process.  ``keeper`` raises UnknownProfile."""
@@ -55,7 +58,11 @@ class _ProxyDoor(Door):
 
 
 class _TcpDoor(_ProxyDoor):
-    """No kernel vouches for who is at the other end: the gate asks for the token."""
+    """No kernel vouches for who is at the other end: the gate asks for the token.  Before that
+    any user of the machine may connect, so there is room for fewer."""
+
+    def room(self) -> int:
+        return TCP_CONNECTIONS_LIMIT
 
     def lets_in(self, connected: Connected) -> bool:
         return True

@@ -290,7 +290,7 @@ async def test_a_client_that_asks_first_is_told_to_go_on(tmp_path: Path) -> None
         "/api/auth/switch-org", "/api/auth/switch-org/", "/api//auth/./switch-org?x=1",
         "/api/x/../auth/switch-org", "/API/Auth/Switch-Org", "/api/auth/%73witch-org",
         "/api/auth/%2573witch-org", "/api%2Fauth/switch-org", "/api/auth;v=1/switch-org;x",
-        "/api\\auth\\switch-org", "/%2e/api/auth/switch-org",
+        "/api\\auth\\switch-org", "/api/auth/switch-org%00", "/%2e/api/auth/switch-org",
     ],
 )  # fmt: skip
 async def test_where_an_organisation_is_configured_nobody_switches_it(

@@ -7,11 +7,13 @@ import json
 import re
 import stat
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from harvester.errors import ConfigInvalid
+from harvester.outlets import proxy as proxy_module
 from harvester.outlets import proxy_token
 from harvester.outlets.proxy_gate import bind
 from proxied import CHECKED, Listens, Proxied, ProxyHouse, Told, proxying
@@ -304,6 +306,18 @@ async def test_the_site_cannot_forge_a_header_of_the_answer(tmp_path: Path) -> N
     ):
         answer = await proxied.raw(b"GET / HTTP/1.1\r\nHost: k\r\nConnection: close\r\n\r\n")
     assert b"evil" not in answer
+
+
+async def test_strangers_cannot_keep_the_door_shut(
+    proxied: Proxied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody on the machine may connect; who says nothing makes room for who comes next."""
+    monkeypatch.setattr(proxy_module, "TCP_CONNECTIONS_LIMIT", 3)
+    async with AsyncExitStack() as strangers:
+        for _ in range(10):
+            await strangers.enter_async_context(proxied.talk(tcp=True))
+        assert Told.of(await proxied.raw(filled(proxied, GOOD), tcp=True)).status == 200
+        assert len(proxied.proxy._open[1][1].inside) <= 3
 
 
 async def test_on_ipv6_too(tmp_path: Path, site: Site) -> None:
