@@ -95,8 +95,9 @@ class Errand:
     async def run(self) -> web.StreamResponse:
         """Raises HarvesterError, Refused, ConnectionError."""
         asked = self._asked
-        await self._means.pace.turn(self._profile, asked.method, asked.path, self._client)
+        # First the session: without one nothing is sent that would count at the site.
         served = await self._keeper.get(min_valid_s=0.0, wait_s=WAIT_S, may_sign_in=True)
+        await self._means.pace.turn(self._profile, asked.method, asked.path, self._client)
         told = await self._exchange(served.session, self._body.first())
         if isinstance(told, Refusal):
             # Whoever waits for a sign-in holds no place.

@@ -152,9 +152,9 @@ class Proxy:
     async def _proxied(self, request: web.BaseRequest, gate: Gate | None) -> web.StreamResponse:
         if header_bytes(request) > HEADER_LIMIT_BYTES:
             raise Refused(431, too_large_header())
+        asked = read(request)
         if gate is not None:
             gate.check(request.headers, {one.profile.site.origin for one in self._house.keepers()})
-        asked = read(request)
         keeper = self._house.keeper(asked.profile)
         profile = keeper.profile
         if profile.organization is not None and asked.switches_organization(profile.site):

@@ -17,9 +17,11 @@ from harvester.profile import Limit, Profile
 
 # The contract's: so many requests are under way to the site at once.
 PLACES = 64
-# Longer than the usual pause between two requests of a tool that polls, shorter than the patience
-# of most HTTP clients: whoever would wait longer is told when to come again.
+# For a turn below a limit: longer than the usual pause between two requests of a tool that polls,
+# shorter than the patience of most HTTP clients: whoever would wait longer is told when to come.
 PATIENCE_S = 20.0
+# For a place: as long as for a session, since a site may take its time with each request.
+PLACE_PATIENCE_S = 60.0
 # The site counts when a request arrives, we when it leaves.
 _MARGIN_S = 0.25
 
@@ -64,7 +66,7 @@ class Line:
 class Places:
     """So many at once."""
 
-    def __init__(self, many: int = PLACES, *, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, many: int = PLACES, *, patience_s: float = PLACE_PATIENCE_S) -> None:
         self._free = many
         self._many = many
         self._patience_s = patience_s

@@ -111,7 +111,7 @@ async def sent(proxied: Proxied, request: bytes, tcp: bool) -> bytes:
             async with asyncio.timeout(5):
                 while piece := await reader.read(65536):
                     got += piece
-                    if got.endswith(b"ok"):  # kept open for the next request
+                    if got.endswith((b"ok", b"}\n")):  # kept open for the next request
                         break
         except ConnectionError:
             pass

@@ -294,13 +294,13 @@ async def test_a_site_that_wants_to_be_left_alone_is_by_all_clients(
         return plain(b"ok")
 
     async with before(tmp_path, answer) as (site, proxied):
-        first = await proxied.ask("/a")
         began_s = asyncio.get_running_loop().time()
+        first = await proxied.ask("/a")
         told = await asyncio.gather(*(proxied.ask(f"/{number}") for number in range(3)))
         took_s = asyncio.get_running_loop().time() - began_s
     assert (first.status, first.body, first.one("retry-after")) == (status, b"slow down", "1")
     assert {one.status for one in told} == {200}
-    assert took_s > 0.9
+    assert took_s >= 1
 
 
 async def test_a_rest_longer_than_anybody_waits_is_told_at_once(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ async def test_with_the_token_a_program_is_let_in_and_the_token_goes_no_further(
         "Authorization: Basic eDp5",
         "Cookie: token={token}",
         "X-Token: {token}",
-        "Proxy-Authorization: Bearer caf\xe9",
+        "Proxy-Authorization: Bearer caf\xc3\xa9",
     ],
 )
 async def test_without_the_token_nothing_happens(proxied: Proxied, site: Site, lines: str) -> None:

@@ -139,30 +139,45 @@ async def test_a_window_that_slides_holds_no_more_than_the_limit() -> None:
 
 
 async def test_those_who_wait_for_a_limit_take_turns_too() -> None:
-    loop = asyncio.get_running_loop()
-    lane = Lane((Limit(*MESSAGE, 1, 0.001),), loop.time)
-    lane.rest(0.01)
+    now = Now()
+    lane = Lane((Limit(*MESSAGE, 1, 5.0),), now)
+    lane.rest(10)
 
     async def wait(client: object) -> None:
         await lane.turn(client, 20)
 
-    async def nothing() -> None:
-        pass
+    async def let_go() -> None:
+        for _ in range(4):
+            now.s += 10
+            lane._look()
 
-    came = await in_order(wait, ["greedy", "greedy", "greedy", "modest"], nothing)
+    came = await in_order(wait, ["greedy", "greedy", "greedy", "modest"], let_go)
     assert came == ["greedy", "modest", "greedy", "greedy"]
 
 
 async def test_a_rest_that_grows_while_somebody_waits_is_kept_too() -> None:
-    loop = asyncio.get_running_loop()
-    lane = Lane((), loop.time)
-    lane.rest(0.01)
-    began_s = loop.time()
+    now = Now()
+    lane = Lane((), now)
+    lane.rest(10)
     waits = asyncio.create_task(lane.turn("a", 20))
     await asyncio.sleep(0)
-    lane.rest(0.1)
+    lane.rest(20)
+    now.s += 10
+    lane._look()
+    await asyncio.sleep(0)
+    assert not waits.done()
+    now.s += 10
+    lane._look()
     await waits
-    assert loop.time() - began_s >= 0.1
+
+
+async def test_a_rest_is_waited_for_by_the_clock() -> None:
+    loop = asyncio.get_running_loop()
+    lane = Lane((), loop.time)
+    began_s = loop.time()
+    lane.rest(0.05)
+    await lane.turn("a", 20)
+    assert loop.time() - began_s >= 0.05
 
 
 async def test_who_goes_away_takes_nobodys_turn() -> None:
