@@ -87,7 +87,7 @@ class Reload:
             )
         configure(new.log_level, new.log_format)
         self._bell.change(new.on_person_needed, notify=new.notify)
-        await self._proxy.change(https_proxy=new.https_proxy, ca_file=new.ca_file)
+        self._proxy.change(https_proxy=new.https_proxy, ca_file=new.ca_file)
         before = {keeper.profile.name for keeper in self._house.keepers()}
         changes = await self._house.reload(settings)
         for name in changes.gone:

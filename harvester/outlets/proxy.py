@@ -113,9 +113,9 @@ class Proxy:
         # Not create_unix_server: from Python 3.13 on it removes the path by itself.
         self._open.append((await loop.create_server(door, sock=sock, backlog=BACKLOG), door))
 
-    async def change(self, *, https_proxy: str | None, ca_file: str | None) -> None:
+    def change(self, *, https_proxy: str | None, ca_file: str | None) -> None:
         """Take another way to the sites."""
-        await self._upstream.change(https_proxy=https_proxy, ca_file=ca_file)
+        self._upstream.change(https_proxy=https_proxy, ca_file=ca_file)
 
     async def stop(self, grace_s: float) -> None:
         """Take no more clients, give those inside ``grace_s`` to be answered, close all."""

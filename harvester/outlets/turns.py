@@ -183,7 +183,7 @@ class Pace:
     def __init__(
         self, now_s: Callable[[], float], *, governs: bool, patience_s: float = PATIENCE_S
     ) -> None:
-        self.governs = governs
+        self._governs = governs
         self._now_s = now_s
         self._patience_s = patience_s
         self._lanes: dict[tuple[str, ...], Lane] = {}
@@ -211,7 +211,7 @@ class Pace:
         if not limits:
             return self._known(("user", site.origin, user), ())
         key = ("kind", site.origin, user, method, path)
-        return self._known(key, limits if self.governs else ())
+        return self._known(key, limits if self._governs else ())
 
     def _known(self, key: tuple[str, ...], limits: tuple[Limit, ...]) -> Lane:
         lane = self._lanes.get(key)

@@ -37,16 +37,24 @@ class Upstream:
     def __init__(self, *, https_proxy: str | None, ca_file: str | None) -> None:
         self._way = (https_proxy, ca_file)
         self._http: aiohttp.ClientSession | None = None
+        # Closing one would break off what is under way on it; left alone, it soon holds nothing.
+        self._left: list[aiohttp.ClientSession] = []
 
-    async def change(self, *, https_proxy: str | None, ca_file: str | None) -> None:
+    def change(self, *, https_proxy: str | None, ca_file: str | None) -> None:
         if self._way != (https_proxy, ca_file):
             self._way = (https_proxy, ca_file)
-            await self.close()
+            self._leave()
 
     async def close(self) -> None:
-        http, self._http = self._http, None
-        if http is not None:
+        self._leave()
+        left, self._left = self._left, []
+        for http in left:
             await http.close()
+
+    def _leave(self) -> None:
+        if self._http is not None:
+            self._left.append(self._http)
+            self._http = None
 
     async def ask(
         self,

@@ -20,8 +20,8 @@ from harvester.outlets.proxy import Proxy
 from harvester.outlets.proxy_sockets import proxy_sockets
 from harvester.outlets.upstream import Upstream
 from harvester.tally import Tally
-from proxied import CHECKED, Listens, Proxied, ProxyHouse
-from rawsite import always, plain, raw_site
+from proxied import CHECKED, Listens, Proxied, ProxyHouse, proxying
+from rawsite import Seen, always, plain, raw_site
 
 HOST = "app.example"
 
@@ -110,9 +110,9 @@ async def test_a_certificate_that_nobody_vouches_for_gets_no_cookie(tmp_path: Pa
     async with far_away(tmp_path) as (proxied, upstream, pem, asked):
         assert (await proxied.ask("/")).status == 200
         port = int(upstream._way[0].rpartition(":")[2])  # type: ignore[union-attr]
-        await upstream.change(https_proxy=f"http://127.0.0.1:{port}", ca_file=None)
+        upstream.change(https_proxy=f"http://127.0.0.1:{port}", ca_file=None)
         told = await proxied.ask("/")
-        await upstream.change(https_proxy=f"http://127.0.0.1:{port}", ca_file=str(pem))
+        upstream.change(https_proxy=f"http://127.0.0.1:{port}", ca_file=str(pem))
         again = await proxied.ask("/")
     assert (told.status, json.loads(told.body)["code"]) == (503, "site_down")
     assert "certificate is not trusted" in json.loads(told.body)["detail"]
@@ -122,7 +122,24 @@ async def test_a_certificate_that_nobody_vouches_for_gets_no_cookie(tmp_path: Pa
 async def test_a_file_that_holds_no_certificates_is_told_as_the_setting(tmp_path: Path) -> None:
     async with far_away(tmp_path) as (proxied, upstream, _, _):
         (tmp_path / "none.pem").write_text("no certificate")
-        await upstream.change(https_proxy=None, ca_file=str(tmp_path / "none.pem"))
+        upstream.change(https_proxy=None, ca_file=str(tmp_path / "none.pem"))
         told = json.loads((await proxied.ask("/")).body)
     assert (told["status"], told["code"]) == (409, "config_invalid")
     assert "HARVESTER_CA_FILE" in told["detail"]
+
+
+async def test_what_is_under_way_ends_on_the_old_way(tmp_path: Path) -> None:
+    gate = asyncio.Event()
+
+    async def answer(request: Seen) -> bytes:
+        if request.target == "/slow":
+            await gate.wait()
+        return plain(b"told")
+
+    async with raw_site(answer) as site, proxying(tmp_path, ProxyHouse(site.origin)) as proxied:
+        slow = asyncio.create_task(proxied.ask("/slow"))
+        await site.asked.wait()
+        proxied.proxy.change(https_proxy="http://127.0.0.1:1", ca_file=None)
+        assert (await proxied.ask("/new")).body == b"told", "a loopback site needs no such proxy"
+        gate.set()
+        assert (await slow).body == b"told"
