@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +86,7 @@ class House:
         self._passkey_name = passkey_name
         self._on_person = on_person
         self.socket: str | None = None
+        self.proxy: Mapping[str, str | None] | None = None
         self.on_change: Callable[[str], None] = lambda profile: None
         """Told when a profile should be looked at before its time."""
 
@@ -233,6 +234,7 @@ class House:
             pid=os.getpid(),
             started_at=rfc3339(self._clock.wall_s() - self._clock.awake_s() + self._started_s),
             socket=self.socket,
+            proxy=self.proxy,
             steps=self._steps,
             file_troubles={
                 path: why

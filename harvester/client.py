@@ -186,6 +186,7 @@ class Client:
         where = self._paths[0] if self._named and self._paths else "any of its usual places"
         return NoDaemon(f"no daemon listens at {where}", hint="start one with `harvester serve`")
 
+
 def warnings_beside(headers: Mapping[str, str]) -> list[str]:
     """What a person should hear beside the session: from its answer's headers."""
     told: dict[str, Any] = {"expires_at": headers.get(dial.EXPIRES_AT)}

@@ -20,6 +20,9 @@ from harvester.errors import ConfigInvalid
 from harvester.log import configure, event, listen
 from harvester.outlets.api import Api
 from harvester.outlets.listen import Listener
+from harvester.outlets.proxy import Proxy
+from harvester.outlets.proxy_sockets import proxy_sockets
+from harvester.outlets.upstream import Upstream
 from harvester.overseer import Step
 from harvester.process import harden
 from harvester.reload import Reload, Reread
@@ -30,8 +33,8 @@ from harvester.vault.directory import DirectoryStore, prepare
 
 # A stop is promised within 10 s; open requests get this much of it to be answered.
 GRACE_S = 2.0
-# 2,048 connections, and what else a process holds.
-DESCRIPTORS = 4096
+# 2,048 connections at each of two sockets and 512 on TCP, and what else a process holds.
+DESCRIPTORS = 8192
 
 
 async def serve(settings: Settings, reread: Reread) -> int:
@@ -47,20 +50,39 @@ async def serve(settings: Settings, reread: Reread) -> int:
     tally = Tally()
     bell = Bell(process.on_person_needed, notify=process.notify, environ=os.environ)
     house = House(settings, on_step=_tell, on_person=bell.ring)
-    with _alone(process), Listener(path, allow_uids=process.allow_uids) as sock:
+    with (
+        _alone(process),
+        Listener(path, allow_uids=process.allow_uids) as sock,
+        proxy_sockets(process, path) as sockets,
+    ):
         async with house:
             # Not before: a key command may take half a minute, and until the store is open there
             # is nothing that a signal should end with care.
             stop = _stop_asked()
             deaf = listen(tally.hear)
             house.socket = str(path)
+            house.proxy = sockets.shown
             api = Api(house, allow_uids=process.allow_uids, tally=tally)
             await api.start(sock)
+            proxy = Proxy(
+                house,
+                clock=SystemClock(),
+                upstream=Upstream(https_proxy=process.https_proxy, ca_file=process.ca_file),
+                governs=process.proxy_governor,
+                allow_uids=process.allow_uids,
+                tally=tally,
+            )
+            await sockets.open(proxy)
             timer = _timer(house)
-            reload = Reload(settings, reread, house=house, bell=bell, timer=timer)
+            reload = Reload(settings, reread, house=house, bell=bell, timer=timer, proxy=proxy)
             reload.start()
             _on_hup(reload, stop)
-            event("daemon.started", socket=str(path), profiles=len(house.keepers()))
+            event(
+                "daemon.started",
+                socket=str(path),
+                profiles=len(house.keepers()),
+                proxy=sockets.shown,
+            )
             try:
                 await stop.wait()
             finally:
@@ -68,7 +90,7 @@ async def serve(settings: Settings, reread: Reread) -> int:
                 timer.stop()
                 await reload.stop()
                 await bell.close()
-                await api.stop(GRACE_S)
+                await asyncio.gather(api.stop(GRACE_S), proxy.stop(GRACE_S))
                 deaf()
     event("daemon.stopped")
     return 0

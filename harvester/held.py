@@ -248,9 +248,20 @@ class Held:
         held = self.session
         if held is None or (held.generation, held.cookies) != (before.generation, before.cookies):
             return
-        self.session, self.doubt = after, ""
+        self.doubt = ""
+        await self._follow(held, after)
+
+    async def rolled(self, after: Session) -> None:
+        """An answer to a client's request brought other cookies: of two that cross, the one that
+        comes last counts, as in a browser.  That proves nothing."""
+        held = self.session
+        if held is not None and held.generation == after.generation and after != held:
+            await self._follow(held, after)
+
+    async def _follow(self, held: Session, after: Session) -> None:
+        self.session = after
         self._foresee()
-        if after.cookies != before.cookies:
+        if after.cookies != held.cookies:
             self._rolled = self.unsaved = True
             await self._publish(Served(self.session))
         now = self._clock.awake_s()

@@ -16,8 +16,9 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from harvester import ladder, reasons
+from harvester import ladder
 from harvester.afterlife import Afterlife
+from harvester.ascent import Ascent
 from harvester.by_hand import ByHand
 from harvester.climb import Climber
 from harvester.condition import Condition
@@ -31,13 +32,13 @@ from harvester.errors import (
 )
 from harvester.flight import Flight, not_yet
 from harvester.held import Held
-from harvester.lives import Life
 from harvester.opening import Opening
 from harvester.profile import Profile
 from harvester.records import Records
 from harvester.reports import Judged, Reports
-from harvester.session import Cookie, Served, Session
+from harvester.session import Cookie, Served
 from harvester.session import Verdict as Answered
+from harvester.setcookie import Brought
 from harvester.staging import Staging
 from harvester.standing import Standing, standing_of, why_none
 from harvester.steady import SteadyClock
@@ -85,7 +86,19 @@ class Keeper:
         self._on_change = on_change
         self._summons = summons
         self._by_hand = ByHand(profile, held=held, staging=staging, records=records, clock=clock)
-        self._flight = Flight(self._climb, clock, note=self._condition.note)
+        self._ascent = Ascent(
+            profile,
+            held=held,
+            climber=climber,
+            by_hand=self._by_hand,
+            witness=self._witness,
+            afterlife=self._afterlife,
+            condition=self._condition,
+            summons=summons,
+            on_change=on_change,
+            on_failure=self._failed,
+        )
+        self._flight = Flight(self._ascent.climb, clock, note=self._condition.note)
         self._timekeeping = Timekeeping(
             clock, held, self._flight, self._witness, self._condition, records, self._afterlife
         )
@@ -231,10 +244,19 @@ class Keeper:
         """
         await self._opening.raise_if_broken(but=_FOR_OTHERS)
         try:
-            session = await self._flight.carry(lambda: self._bring(cookies, user_agent), wait_s)
+            session = await self._flight.carry(
+                lambda: self._ascent.bring(cookies, user_agent), wait_s
+            )
         except TimeoutError:
             raise not_yet(wait_s) from None
         return Served(session)
+
+    async def rolled(self, generation: int, brought: Brought) -> None:
+        """An answer to a client's request with the session of ``generation`` brought cookies:
+        taken in at once, where that session is still the one at hand."""
+        session = self._held.usable()
+        if session is not None and session.generation == generation:
+            await self._held.rolled(self._staging.rolled(session, brought))
 
     async def prove(self, *, within_s: float) -> Verdict:
         """Is the session alive?  Asks the site unless it was proved less than ``within_s`` ago."""
@@ -344,48 +366,6 @@ class Keeper:
             raise failure
         return self._held.served(last, min_valid_s, failure, verdict)
 
-    async def _climb(self, why: ladder.Why) -> Session:
-        try:
-            if why != "headed":
-                self._witness.raise_if_resting()
-            last = self._held.session
-            climbed = await self._climber.climb(
-                why, last, self._witness.touched, before=self._afterlife.before(last)
-            )
-        except HarvesterError as error:
-            await self._condition.read_ledger()
-            self._condition.failed("refresh.failed", error, self.profile)
-            if why != "headed":  # there a person sits before it
-                self._summons.needed(error, self._condition.ledger)
-            if not self._upkeep.looking:
-                self._on_change()  # what was promised for later is upkeep's to do
-            raise
-        finally:
-            await self._condition.read_ledger()
-        why_new = f"{climbed.rung}: {reasons.BECAUSE[why]}"
-        return await self._take(climbed.session, why_new, climbed.durable, climbed.replaced)
-
-    async def _bring(self, cookies: tuple[Cookie, ...], user_agent: str) -> Session:
-        try:
-            session = await self._by_hand.bring(cookies, user_agent)
-        except HarvesterError as error:
-            self._condition.failed("import.failed", error, self.profile)
-            raise
-        finally:
-            await self._condition.read_ledger()
-        return await self._take(session, "a person brought it", durable=True)
-
-    async def _take(
-        self, session: Session, why: str, durable: bool, replaced: Life | None = None
-    ) -> Session:
-        self._condition.mended()
-        self._summons.over()
-        self._condition.note("session.new", why, generation=session.generation)
-        last = self._held.usable()
-        if last is not None and last.generation <= self._condition.ledger.refused:
-            last = None
-        if last is None or last.generation != session.generation:
-            self._afterlife.follow(last, heir=session.generation, written=replaced)
-        await self._held.take(session, durable=durable)
-        self._on_change()
-        return self._held.session or session
+    def _failed(self) -> None:
+        if not self._upkeep.looking:
+            self._on_change()  # what was promised for later is upkeep's to do

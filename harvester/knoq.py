@@ -13,6 +13,14 @@ PROBE_PATH = "/api/managed-agents/sessions"
 CHECKED_FIRST_PREFIX = "/api/managed-agents/"
 SWITCH_ORG_PATH = "/api/auth/switch-org"
 SWITCH_ORG_BODY = '{"organizationId": "$organization"}'
+# Of one user, whatever client he uses: method, path, how many, within how many seconds.
+LIMITS = (
+    ("POST", "/api/managed-agents/message", 60, 60.0),
+    ("POST", "/api/managed-agents/session", 10, 60.0),
+    ("POST", "/api/managed-agents/session", 20, 3600.0),
+    ("POST", "/api/managed-agents/cancel", 30, 60.0),
+    ("POST", SWITCH_ORG_PATH, 30, 3600.0),
+)
 # Mutating requests without this header are refused with 403.
 ORIGIN_HEADER = "Origin"
 # What `exec` and the `env` format call the two things that a consumer needs.

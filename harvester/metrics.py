@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from harvester.clock import parse_rfc3339
 from harvester.tally import (
+    ANSWERS,
     PROBE_VERDICTS,
     REPORT_VERDICTS,
     SIGN_IN_BUCKETS_S,
@@ -174,6 +175,26 @@ class _Tallied(Collector):
             ("profile",),
             self._tally.early_refusals(),
             foreseen=[(name,) for name in self._profiles],
+        )
+        yield _counter(
+            "proxy_answers",
+            "The site's answers to requests through the proxy.",
+            ("profile", "status"),
+            self._tally.proxy_answers(),
+            foreseen=[(name, answer) for name in self._profiles for answer in ANSWERS],
+        )
+        yield _counter(
+            "proxy_replays",
+            "Requests that the proxy sent once more after a 401.",
+            ("profile",),
+            self._tally.proxy_replays(),
+            foreseen=[(name,) for name in self._profiles],
+        )
+        yield _counter(
+            "proxy_errors",
+            "Requests that the proxy itself answered with an error.",
+            ("code",),
+            self._tally.proxy_errors(),
         )
         seconds = HistogramMetricFamily(
             "harvester_sign_in_seconds",

@@ -12,7 +12,6 @@ import socket
 import ssl
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urljoin
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -24,7 +23,7 @@ from harvester.profile import Site, is_loopback
 from harvester.redact import clean
 from harvester.session import Cookie, cookie_header
 from harvester.setcookie import parse_set_cookie
-from harvester.verdict import Answer
+from harvester.verdict import Answer, absolute
 
 # A live site answers its cheapest request in well under a second; ten leave room for a bad line
 # and still end before a caller's default patience of 60 s.
@@ -61,6 +60,22 @@ class LoopbackNames(AbstractResolver):
         await self._system.close()
 
 
+def trusted(ca_file: str | None) -> ssl.SSLContext | bool:
+    """Whose certificates are believed: the system's, and those of ``ca_file``.
+
+    Raises ConfigInvalid."""
+    if ca_file is None:
+        return True
+    try:
+        tls = ssl.create_default_context()
+        tls.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError):
+        raise ConfigInvalid(
+            f"HARVESTER_CA_FILE: {ca_file} holds no certificates", hint="name a PEM file"
+        ) from None
+    return tls
+
+
 class SiteClient:
     """Requests to one site.  Keeps connections, keeps no cookies."""
 
@@ -92,18 +107,10 @@ class SiteClient:
 
     def _client(self) -> aiohttp.ClientSession:
         if self._http is None:
-            tls: ssl.SSLContext | bool = True
-            if self._ca_file is not None:
-                try:
-                    tls = ssl.create_default_context()
-                    tls.load_verify_locations(self._ca_file)
-                except (OSError, ssl.SSLError):
-                    raise ConfigInvalid(
-                        f"HARVESTER_CA_FILE: {self._ca_file} holds no certificates",
-                        hint="name a PEM file",
-                    ) from None
             self._http = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(resolver=LoopbackNames(), ssl=tls),
+                connector=aiohttp.TCPConnector(
+                    resolver=LoopbackNames(), ssl=trusted(self._ca_file)
+                ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S),
                 headers={"User-Agent": USER_AGENT, "Accept": "application/json, text/html;q=0.5"},
@@ -133,14 +140,8 @@ class SiteClient:
                 return self._answer(response, await _head(response), path)
         except TimeoutError:
             trouble = f"no answer in {REQUEST_TIMEOUT_S:.0f} s"
-        except aiohttp.ClientConnectorCertificateError:
-            trouble = "its certificate is not trusted"
-        except aiohttp.ClientSSLError:
-            trouble = "TLS failed"
-        except aiohttp.ClientConnectorError as error:
-            trouble = clean(error.os_error.strerror or "no connection")
         except (aiohttp.ClientError, OSError) as error:
-            trouble = f"the connection broke ({type(error).__name__})"
+            trouble = in_words(error)
         return Answer(trouble=trouble)
 
     def _answer(self, response: aiohttp.ClientResponse, body: bytes, path: str) -> Answer:
@@ -164,7 +165,7 @@ class SiteClient:
                 fresh.append(cookie)
         return Answer(
             status=response.status,
-            location=_absolute(self._site.origin + path, location),
+            location=absolute(self._site.origin + path, location),
             body=text,
             content_type=response.content_type,
             words=_words(text),
@@ -175,6 +176,18 @@ class SiteClient:
             set_cookies=tuple(fresh),
             ahead_s=self._ahead.s,
         )
+
+
+def in_words(error: aiohttp.ClientError | OSError) -> str:
+    """What went wrong between us and the site: its class, never a URL."""
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return "its certificate is not trusted"
+        case aiohttp.ClientSSLError():
+            return "TLS failed"
+        case aiohttp.ClientConnectorError():
+            return clean(error.os_error.strerror or "no connection")
+    return f"the connection broke ({type(error).__name__})"
 
 
 async def _head(response: aiohttp.ClientResponse) -> bytes:
@@ -204,14 +217,6 @@ def _http_date(text: str | None) -> float | None:
     try:
         return parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):
-        return None
-
-
-def _absolute(base: str, location: str | None) -> str | None:
-    """Where a redirect leads; a ``Location`` that is no address leads nowhere."""
-    try:
-        return None if location is None else urljoin(base, location)
-    except ValueError:
         return None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -59,12 +60,24 @@ class SecretSource:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """What a site says of one kind of request: so many of a user within so many seconds."""
+
+    method: str
+    path: str
+    times: int
+    within_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """What must be known of a web site.  Paths begin with ``/`` and may carry a query.
 
     ``switch_org_path`` takes ``switch_org_body``, a JSON template with ``$organization`` in it;
     an empty path: the site cannot switch.  ``whoami_identity`` and ``whoami_organization`` are
-    JSON pointers (RFC 6901) into the answer to ``whoami_path``.
+    JSON pointers (RFC 6901) into the answer to ``whoami_path``.  Below ``checked_first_prefix``
+    the session is checked before anything else, so that a 401 means that nothing happened; empty:
+    nowhere is that known.  ``limits`` are the site's own, for each user.
     """
 
     origin: str
@@ -77,10 +90,12 @@ class Site:
     whoami_organization: str | None = None
     switch_org_path: str = ""
     switch_org_body: str = ""
+    checked_first_prefix: str = ""
+    limits: tuple[Limit, ...] = ()
 
     @property
     def host(self) -> str:
-        return urlsplit(self.origin).hostname or ""
+        return _host_of(self.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +161,11 @@ class Profile:
         return self.sign_in_timeout_s + self.approval_wait_s
 
     files: tuple[KeptFile, ...] = ()
+
+
+@lru_cache
+def _host_of(origin: str) -> str:
+    return urlsplit(origin).hostname or ""
 
 
 def origin_of(url: str) -> str | None:

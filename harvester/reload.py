@@ -16,11 +16,12 @@ from harvester.assembly import House
 from harvester.bell import Bell
 from harvester.errors import Bug, HarvesterError
 from harvester.log import configure, event
+from harvester.outlets.proxy import Proxy
 from harvester.settings import Settings
 from harvester.timer import Timer
 
 # What a socket, a store or a key is bound to lives as long as the process.
-_FOR_LIFE = ("store", "socket", "key", "allow_uids")
+_FOR_LIFE = ("store", "socket", "key", "allow_uids", "proxy", "proxy_governor")
 _VARIABLE = "HARVESTER_"
 
 Reread = Callable[[], Settings]
@@ -30,13 +31,15 @@ class Reload:
     """Of one daemon.  ``reread`` reads all sources again; it raises HarvesterError."""
 
     def __init__(
-        self, settings: Settings, reread: Reread, *, house: House, bell: Bell, timer: Timer
-    ) -> None:
+        self, settings: Settings, reread: Reread, *, house: House, bell: Bell, timer: Timer,
+        proxy: Proxy,
+    ) -> None:  # fmt: skip
         self._settings = settings
         self._reread = reread
         self._house = house
         self._bell = bell
         self._timer = timer
+        self._proxy = proxy
         self._asked = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -89,6 +92,7 @@ class Reload:
             )
         configure(new.log_level, new.log_format)
         self._bell.change(new.on_person_needed, notify=new.notify)
+        self._proxy.change(https_proxy=new.https_proxy, ca_file=new.ca_file)
         before = {keeper.profile.name for keeper in self._house.keepers()}
         changes = await self._house.reload(settings)
         for name in changes.gone:

@@ -7,6 +7,7 @@ quoted values, and a session cookie must go back exactly as it came.  Source: RF
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 
 from harvester.session import Cookie
@@ -53,6 +54,24 @@ def parse_set_cookie(
         )
     except ValueError:
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """The ``Set-Cookie`` headers of an answer, as they came; ``path`` is the request's."""
+
+    status: int
+    path: str
+    location: str | None
+    set_cookies: tuple[str, ...] = field(repr=False)
+
+    def cookies(self, host: str, now_s: float, ahead_s: float) -> tuple[Cookie, ...]:
+        """Those that a browser would take."""
+        read = (
+            parse_set_cookie(one, host=host, path=self.path, now_s=now_s, ahead_s=ahead_s)
+            for one in self.set_cookies
+        )
+        return tuple(cookie for cookie in read if cookie is not None)
 
 
 def _expiry(attributes: dict[str, str], now_s: float, ahead_s: float) -> float | None:

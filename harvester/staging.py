@@ -18,9 +18,9 @@ from harvester.ledger import Ledger
 from harvester.log import event
 from harvester.profile import Profile
 from harvester.session import Cookie, Session
-from harvester.setcookie import take_in
+from harvester.setcookie import Brought, take_in
 from harvester.signin.dialogue import SignedIn
-from harvester.verdict import Answer, Picture, Verdict, judge, picture_of
+from harvester.verdict import Answer, Picture, Verdict, absolute, judge, picture_of
 
 
 class Client(Protocol):
@@ -260,6 +260,25 @@ class Staging:
             signed.identity, (signed.organization,) if signed.organization else ()
         )
         return whose.decide(self._profile, strong, shown)
+
+    def rolled(self, session: Session, brought: Brought) -> Session:
+        """The session with what an answer to a client's request with it set anew.  What a
+        refusal brings is not for it, nor is a cookie of a name that its jar does not know: no
+        client can make that grow."""
+        site, known = self._profile.site, {cookie.name for cookie in session.jar}
+        read = brought.cookies(site.host, self._clock.wall_s(), self.clock_skew_s or 0.0)
+        answer = Answer(
+            status=brought.status,
+            location=absolute(site.origin + brought.path, brought.location),
+            set_cookies=tuple(cookie for cookie in read if cookie.name in known),
+        )
+        if not 200 <= brought.status < 400 or self._judge(answer) is Verdict.DENIED:
+            return session
+        after = self._rolled(session, answer)
+        if after is session or brought.path != site.switch_org_path:
+            return after
+        # Whose it is now, nobody has told.
+        return replace(after, organization=None, organization_names=(), organization_proved=False)
 
     def _taken(self, session: Session, answer: Answer) -> Touched:
         verdict = self._judge(answer)

@@ -28,6 +28,8 @@ RESULTS = frozenset({"session", "no_help", "cancelled", *BY_CODE})
 PROBE_VERDICTS = tuple(verdict.value for verdict in Verdict)
 # What a report is answered, see the API; "error" where there was no session to give.
 REPORT_VERDICTS = ("superseded", "alive", "refreshed", "unreachable", "error")
+# What the site answered to requests that the proxy passed on.
+ANSWERS = ("2xx", "3xx", "4xx", "5xx")
 # For a word that is none of those above: a later release said it.
 OTHER = "other"
 
@@ -57,6 +59,9 @@ class Tally:
         self._refreshes: Counter[Labels] = Counter()
         self._probes: Counter[Labels] = Counter()
         self._early_refusals: Counter[Labels] = Counter()
+        self._proxied: Counter[Labels] = Counter()
+        self._replayed: Counter[Labels] = Counter()
+        self._not_proxied: Counter[Labels] = Counter()
         self._sign_ins: dict[Labels, Spread] = {}
 
     # what it is told
@@ -82,6 +87,18 @@ class Tally:
     def reported(self, profile: str, verdict: str | None) -> None:
         """A report was answered; None: with an error."""
         self._add(self._reports, profile, _one_of(REPORT_VERDICTS, verdict or "error"))
+
+    def proxied(self, profile: str, status: int) -> None:
+        """The site answered a client of the proxy."""
+        self._add(self._proxied, profile, _one_of(ANSWERS, f"{status // 100}xx"))
+
+    def replayed(self, profile: str) -> None:
+        """A request was sent once more, with another session than the refused one."""
+        self._add(self._replayed, profile)
+
+    def not_proxied(self, code: str) -> None:
+        """The proxy itself answered, with this error."""
+        self._add(self._not_proxied, code)
 
     def _rung_ended(self, profile: str, fields: Mapping[str, Any]) -> None:
         rung = _one_of(RUNGS, fields.get("rung"))
@@ -117,6 +134,18 @@ class Tally:
     def early_refusals(self) -> Mapping[Labels, int]:
         """By profile."""
         return self._copy(self._early_refusals)
+
+    def proxy_answers(self) -> Mapping[Labels, int]:
+        """By profile and class of status."""
+        return self._copy(self._proxied)
+
+    def proxy_replays(self) -> Mapping[Labels, int]:
+        """By profile."""
+        return self._copy(self._replayed)
+
+    def proxy_errors(self) -> Mapping[Labels, int]:
+        """By code."""
+        return self._copy(self._not_proxied)
 
     def sign_ins(self) -> Mapping[Labels, Spread]:
         """By profile, rung and result."""

@@ -32,7 +32,16 @@ _WAITING_MOST = 1000
 _FLUSH_S = 2.0
 
 # What comes all the time, and what we tell of ourselves.
-_NOT_KEPT = frozenset({"sign_in.step", "file.written", "journal.not_kept"})
+_NOT_KEPT = frozenset(
+    {
+        "sign_in.step",
+        "file.written",
+        "journal.not_kept",
+        "proxy.replayed",
+        "proxy.not_replayed",
+        "proxy.not_refreshed",
+    }
+)
 # What may come every minute with the same news: kept when the news changes, or when something was
 # tried in between.
 _NEWS: Mapping[str, tuple[str, ...]] = {
@@ -42,6 +51,8 @@ _NEWS: Mapping[str, tuple[str, ...]] = {
     "store.not_durable": ("code", "why"),
     "store.unreadable": ("code", "why"),
     "session.unusable": ("code", "why"),
+    "proxy.no_answer": ("why",),
+    "proxy.site_rests": ("method", "path", "status"),
 }
 _TRIED = "climb.rung"
 # What happened to the process happened to every profile in it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from harvester.profile import origin_of
 from harvester.session import Cookie
@@ -60,6 +60,14 @@ class Picture:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Picture:
         return cls(str(data["asked"]), int(data["status"]), data.get("target"))
+
+
+def absolute(base: str, location: str | None) -> str | None:
+    """Where a redirect leads; a ``Location`` that is no address leads nowhere."""
+    try:
+        return None if location is None else urljoin(base, location)
+    except ValueError:
+        return None
 
 
 def target_of(answer: Answer) -> str | None:

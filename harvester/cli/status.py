@@ -78,6 +78,8 @@ def _show(told: Mapping[str, Any], store: str) -> None:
     if told.get("pid"):
         head = f"daemon {told['pid']} at {told.get('socket')}, since {told.get('started_at')}"
     console.print(Text(clean(head)))
+    for line in _proxy(told.get("proxy") or {}):
+        console.print(Text(clean(line)))
     if told.get("durable") is False:
         console.print(Text("degraded: the store cannot be written, nothing new survives a restart"))
     for profile in told["profiles"]:
@@ -87,6 +89,13 @@ def _show(told: Mapping[str, Any], store: str) -> None:
         console.print(title)
         for label, value in _lines(profile, datetime.now(UTC).timestamp()):
             console.print(Text(f"  {label:<14}  {clean(value)}"))
+
+
+def _proxy(told: Mapping[str, Any]) -> Iterator[str]:
+    if told.get("unix"):
+        yield f"proxy at {told['unix']}"
+    if told.get("tcp"):
+        yield f"proxy at http://{told['tcp']}, for who has the token in {told.get('token')}"
 
 
 def _lines(profile: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:

@@ -29,12 +29,11 @@ from harvester.outlets.connection import (
     HEADER_LIMIT_BYTES,
     Door,
     header_bytes,
-    problem_response,
     too_large_header,
-    unexpected,
 )
 from harvester.outlets.doorstep import Doorstep
 from harvester.outlets.lane import Given, Lane
+from harvester.outlets.problems import problem_response, unexpected
 from harvester.outlets.watch import Watch
 from harvester.profile import Profile
 from harvester.session import Cookie, Served

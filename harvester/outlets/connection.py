@@ -28,21 +28,8 @@ from harvester.errors import Busy, Usage
 from harvester.log import event
 from harvester.outlets.doorstep import Guest
 from harvester.outlets.lane import Lane, is_plain
-from harvester.outlets.peer import may_enter
+from harvester.outlets.peer import Connected, may_enter
 from harvester.outlets.problems import problem_response, raw_problem, unexpected
-
-__all__ = [
-    "BODY_DEADLINE_S",
-    "BODY_LIMIT_BYTES",
-    "CONNECTIONS_LIMIT",
-    "HEADER_LIMIT_BYTES",
-    "Connection",
-    "Door",
-    "header_bytes",
-    "problem_response",
-    "too_large_header",
-    "unexpected",
-]
 
 # A client on this machine sends its header in one write; five seconds is a swapped-out one.
 HEADER_DEADLINE_S = 5.0
@@ -127,7 +114,7 @@ class Connection(web.RequestHandler):
 
     def _looked_at(self, transport: asyncio.Transport) -> bool:
         """Whether he may come in; who may not is told, or not even that."""
-        if not may_enter(transport.get_extra_info("socket"), self._door.allow_uids):
+        if not self._door.lets_in(transport.get_extra_info("socket")):
             # Nothing has been read, and nothing is told.
             self._outside = transport
             transport.abort()
@@ -327,9 +314,17 @@ class Door(web.Server):
             self.inside.discard(inside)
             sock.close()
 
+    def lets_in(self, connected: Connected) -> bool:
+        """Whether the other end may open a connection at all."""
+        return may_enter(connected, self.allow_uids)
+
+    def room(self) -> int:
+        """How many may be inside at once."""
+        return CONNECTIONS_LIMIT
+
     def make_room(self) -> bool:
         """Whether one more may come in; closes the longest waiting one if that makes room."""
-        if len(self.inside) < CONNECTIONS_LIMIT:
+        if len(self.inside) < self.room():
             return True
         for oldest in self.waiting:
             del self.waiting[oldest]

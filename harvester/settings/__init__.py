@@ -23,7 +23,15 @@ from harvester import knoq
 from harvester.clock import as_duration
 from harvester.errors import ConfigInvalid, UnknownProfile
 from harvester.paths import config_candidates, default_store
-from harvester.profile import DEFAULT_PROFILE, KeptFile, PageRule, Profile, SecretSource, Site
+from harvester.profile import (
+    DEFAULT_PROFILE,
+    KeptFile,
+    Limit,
+    PageRule,
+    Profile,
+    SecretSource,
+    Site,
+)
 from harvester.settings import sources, values
 from harvester.settings.layer import Key, Layer, take
 from harvester.settings.model import (
@@ -57,6 +65,8 @@ class Process:
     ``key`` None means the file ``key`` in the store's directory.  ``allow_uids`` always holds
     our own.  ``on_person_needed`` is a program and its words, run when only a person can help.
     ``ci``: the environment says that this is a job of a CI system, as they all do.
+    ``proxy`` is ``unix``, ``off``, or ``127.0.0.1:PORT`` or ``[::1]:PORT`` (beside ``unix``);
+    ``proxy_governor``: it keeps its clients below the site's documented limits.
     """
 
     store: Path
@@ -71,6 +81,8 @@ class Process:
     config_path: Path | None
     on_person_needed: tuple[str, ...] = ()
     notify: Literal["auto", "off"] = "auto"
+    proxy: str = "unix"
+    proxy_governor: bool = True
     ci: bool = False
 
 
@@ -268,6 +280,8 @@ def _settings(
         on_person_needed=merged.on_person_needed,
         notify=merged.notify,
         ci=environ.get("CI", "").strip().lower() not in ("", "0", "false", "no"),
+        proxy=merged.proxy,
+        proxy_governor=merged.proxy_governor,
     )
     effective: dict[Key, Any] = {(name,): getattr(merged, name) for name in sorted(PROCESS_NAMES)}
     # What a default comes to, not that nothing was said.
@@ -302,6 +316,8 @@ def _profile(name: str, fields: ProfileFields) -> Profile:
         whoami_organization=fields.whoami_organization,
         switch_org_path=knoq.SWITCH_ORG_PATH,
         switch_org_body=fields.switch_org_body,
+        checked_first_prefix=knoq.CHECKED_FIRST_PREFIX,
+        limits=tuple(Limit(*limit) for limit in knoq.LIMITS),
     )
     return Profile(
         name=name,

@@ -103,7 +103,8 @@ class Everything(BaseSettings):
 
     store: Annotated[Path | None, BeforeValidator(values.store)] = None
     socket: Annotated[str | None, BeforeValidator(values.file_path)] = None
-    proxy: Annotated[str, BeforeValidator(values.proxy_listens)] = "off"
+    proxy: Annotated[str, BeforeValidator(values.proxy_listens)] = "unix"
+    proxy_governor: YesOrNo = True
     key: SecretSource | None = None
     key_source: Later = None
     passphrase: SecretSource | None = None

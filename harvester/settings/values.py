@@ -28,6 +28,7 @@ _LONGEST_SIGN_IN_S = 15 * 60.0
 _SHORTEST_SIGN_IN_S = 5.0
 _TEXT_LIMIT = 4096
 _UIDS = 2**32 - 1
+_PORTS = 65535
 
 HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,62}\.)*[a-z0-9._-]{0,62}|\[[0-9a-f:.]+\]")
 _COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
@@ -228,9 +229,18 @@ def browser(value: Any) -> str:
 
 
 def proxy_listens(value: Any) -> str:
-    if value is False or str(value).strip() == "off":
-        return "off"
-    raise Wrong("asks for our own proxy, which is not in this release", "leave it out, or say off")
+    """Where our own proxy listens: ``unix``, ``off``, or a loopback address beside ``unix``."""
+    said = "off" if value is False else str(value).strip().lower()
+    address = re.fullmatch(r"(127\.0\.0\.1|\[::1\]):([0-9]{1,5})", said)
+    if address and int(address[2]) <= _PORTS:
+        return f"{address[1]}:{int(address[2])}"
+    if said not in ("unix", "off"):
+        raise Wrong(
+            "is no place where our own proxy may listen (it is no proxy to go through: that is "
+            "HARVESTER_HTTPS_PROXY)",
+            "write unix, off, 127.0.0.1:PORT or [::1]:PORT; no other machine may reach it",
+        )
+    return said
 
 
 def not_in_this_release(value: Any) -> None:

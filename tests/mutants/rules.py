@@ -457,7 +457,7 @@ def mutants() -> Iterator[Mutant]:
     )
     yield _off(
         "a site that asks for rest is left alone by every rung",
-        "keeper.py",
+        "ascent.py",
         'if why != "headed":\n                self._witness.raise_if_resting()',
         "if False:\n                self._witness.raise_if_resting()",
         "tests/unit/test_crossings.py",

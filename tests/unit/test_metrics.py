@@ -138,7 +138,7 @@ async def test_prometheus_own_rules_hold(engine):
         for sample in family.samples:
             assert set(sample.labels) <= {
                 "profile", "outlet", "format", "verdict", "rung", "result", "code", "of", "kind",
-                "version", "le",
+                "status", "version", "le",
             }  # fmt: skip
     [histogram] = [family for family in families if family.type == "histogram"]
     buckets = [one for one in histogram.samples if one.name.endswith("_bucket")]

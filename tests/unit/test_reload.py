@@ -20,6 +20,8 @@ from harvester.assembly import House
 from harvester.bell import Bell
 from harvester.errors import Busy, ConfigInvalid, KeyWrong, OriginMismatch, UnknownProfile
 from harvester.keeper import Keeper
+from harvester.outlets.proxy import Proxy
+from harvester.outlets.upstream import Upstream
 from harvester.reload import Reload
 from harvester.session import Cookie
 from harvester.settings import Settings, load, sources
@@ -329,7 +331,9 @@ async def reload(house, settings, heard, world):
         if not made:
             timer = Timer(world.clock)
             bell = Bell((), notify="off", environ={})
-            one = Reload(settings(), reread, house=house, bell=bell, timer=timer)
+            upstream = Upstream(https_proxy=None, ca_file=None)
+            proxy = Proxy(house, clock=world.clock, upstream=upstream)
+            one = Reload(settings(), reread, house=house, bell=bell, timer=timer, proxy=proxy)
             one.start()
             made.append((one, bell))
         heard.clear()

@@ -34,9 +34,9 @@ FLOORS = {
         "process", "spawn", "vault", "signin",
     ),
     "engine": (
-        "afterlife", "bundle", "by_hand", "climb", "condition", "crowd", "flight", "held", "keeper",
-        "kept_ledger", "locking", "notes", "opening", "overseer", "records", "reports", "settle",
-        "sign_ins", "signer", "staging", "standing", "status", "succession", "summons",
+        "afterlife", "ascent", "bundle", "by_hand", "climb", "condition", "crowd", "flight", "held",
+        "keeper", "kept_ledger", "locking", "notes", "opening", "overseer", "records", "reports",
+        "settle", "sign_ins", "signer", "staging", "standing", "status", "succession", "summons",
         "switching", "timekeeping", "timeline", "upkeep", "wallet", "witness",
     ),
     "outlets": ("outlets",),
@@ -53,6 +53,9 @@ DOORS = {
     "aiohttp": ("probe", "outlets", "daemon", "standin", "sdk.aiohttp"),
     "apscheduler": ("timer",),
     "click": ("cli",),
+    # aiohttp's own words for headers and addresses.
+    "multidict": ("outlets",),
+    "yarl": ("outlets.upstream",),
     "cryptography": ("vault.seal", "vault.keys"),
     "httpx": ("sdk.httpx",),
     "httpx2": ("sdk.httpx2",),

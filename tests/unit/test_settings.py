@@ -316,7 +316,7 @@ def test_the_example_file_is_right_line_by_line_and_leaves_no_setting_out(tmp_pa
         for one in settings.sources
         if one.where == "default" and not one.name.startswith("profiles.work-eu")
     }
-    assert untold == {"socket", "proxy", "pages"}, "not in this file, or not in this release"
+    assert untold == {"socket", "pages"}, "not in this file"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,154 @@
+"""The site's answer on its way to the client: streamed as it comes, without what is not for him.
+
+Owns what of an answer is passed on and how it ends.  An answer that breaks off in the middle
+breaks off for the client too: it must never look whole.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import aiohttp
+from aiohttp import web
+from multidict import CIMultiDict
+
+from harvester.outlets.asked import HOP_BY_HOP, named_by_connection
+
+# No cookie of the site is for a client: his own are not sent on, so that none could come back; one
+# of the session's is a credential; and a browser would send what it gets from a port of 127.0.0.1
+# to every other port of it.
+_NOT_FOR_CLIENTS = HOP_BY_HOP | {"set-cookie", "set-cookie2"}
+_BODILESS = (204, 304)
+_CORS_PREFIX = "access-control-"
+# A refusal is held while the session is refreshed, and its body is a line or a page.
+REFUSAL_BYTES = 1024 * 1024
+REFUSAL_S = 10.0
+
+
+class PassedOn(web.StreamResponse):
+    """An answer with the site's headers and no others."""
+
+    def __init__(
+        self, request: web.BaseRequest, answer: aiohttp.ClientResponse, headers: CIMultiDict[str]
+    ) -> None:
+        super().__init__(status=answer.status, reason=answer.reason, headers=headers)
+        bodiless = request.method == "HEAD" or answer.status in _BODILESS
+        marked = "Content-Length" in answer.headers or "Transfer-Encoding" in answer.headers
+        if not bodiless and not marked:
+            # It ends with its connection, as the site's does: an end that nothing marked gets no
+            # mark from us, since it may be a line that broke (aiohttp tells no difference).
+            self._length_check = False
+            self.force_close()
+
+    async def _prepare_headers(self) -> None:
+        # aiohttp names itself as the server and calls a body without a type binary.
+        added = [name for name in ("Server", "Content-Type") if name not in self.headers]
+        await super()._prepare_headers()
+        for name in added:
+            self.headers.popall(name, None)
+
+    def with_its_body(self) -> None:
+        """The body is at hand: one write is enough for head and body."""
+        self._send_headers_immediately = False
+
+
+def headers_for_client(
+    answer: aiohttp.ClientResponse, *, readable_by_pages: bool
+) -> CIMultiDict[str]:
+    """``readable_by_pages``: leave in what lets a web page of another origin read it."""
+    found = answer.headers
+    named = named_by_connection(found)
+    chunked = "Transfer-Encoding" in found
+    kept: CIMultiDict[str] = CIMultiDict()
+    for name, value in found.items():
+        lower = name.lower()
+        if lower in _NOT_FOR_CLIENTS or lower in named:
+            continue
+        if lower == "content-length" and chunked:
+            continue
+        if not readable_by_pages and lower.startswith(_CORS_PREFIX):
+            continue
+        # What is no UTF-8 is Latin-1, as HTTP once said: our writer knows UTF-8 alone.
+        kept.add(name, value if value.isascii() else _readable(value))
+    return kept
+
+
+def _readable(value: str) -> str:
+    raw = value.encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+async def pass_on(
+    request: web.BaseRequest,
+    answer: aiohttp.ClientResponse,
+    headers: CIMultiDict[str],
+    begun: bytes = b"",
+) -> web.StreamResponse:
+    """Send the answer to the client, piece by piece, no faster than he reads; ``begun`` is what
+    was read of it.
+
+    Raises ConnectionError when either end breaks off; the client's connection is then closed."""
+    response = PassedOn(request, answer, headers)
+    content = answer.content
+    try:
+        if content.is_eof():
+            return await _whole(request, response, begun + content.read_nowait())
+        await response.prepare(request)
+        if begun:
+            await response.write(begun)
+        while piece := await content.readany():
+            await response.write(piece)
+        await response.write_eof()
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        # ValueError: a header that would forge another one.
+        if request.transport is not None:
+            request.transport.abort()
+        raise ConnectionResetError(f"the answer broke off ({type(error).__name__})") from None
+    return response
+
+
+async def _whole(request: web.BaseRequest, response: PassedOn, body: bytes) -> web.StreamResponse:
+    response.with_its_body()
+    await response.prepare(request)
+    await response.write_eof(body)
+    return response
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """The site's 401, as far as it was read; ``whole``: to its end, and let go of."""
+
+    answer: aiohttp.ClientResponse
+    body: bytes
+    whole: bool
+
+    @classmethod
+    async def of(cls, answer: aiohttp.ClientResponse) -> Refusal:
+        """Hold it until it is known whether the client gets to see it."""
+        body = b""
+        try:
+            async with asyncio.timeout(REFUSAL_S):
+                while len(body) <= REFUSAL_BYTES:
+                    piece = await answer.content.readany()
+                    if not piece:
+                        answer.close()  # ends the sending of a body that nobody waits for
+                        return cls(answer, body, True)
+                    body += piece
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            pass  # whoever passes it on meets the same
+        return cls(answer, body, False)
+
+    async def pass_on(
+        self, request: web.BaseRequest, headers: CIMultiDict[str], told: Mapping[str, str]
+    ) -> web.StreamResponse:
+        """As the site sent it, and ``told`` beside it."""
+        headers.update(told)
+        if not self.whole:
+            return await pass_on(request, self.answer, headers, self.body)
+        response = PassedOn(request, self.answer, headers)
+        return await _whole(request, response, self.body)
