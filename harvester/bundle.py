@@ -146,7 +146,13 @@ class Bundles:
     # what is taken in
 
     def _opened(self, record: bytes) -> Bundle:
-        bundle = parsed(self._records.open_bundle(record), self._read, "bundle")
+        try:
+            plaintext = self._records.open_bundle(record)
+        except StoreCorrupt as error:
+            error.message = f"this is no whole bundle: {error.message.rpartition(': ')[2]}"
+            error.hint = "nothing was changed; carry it anew: harvester export --sealed"
+            raise
+        bundle = parsed(plaintext, self._read, "bundle")
         held = self._profile.site.origin
         if bundle.origin != held:
             raise OriginMismatch(

@@ -7,6 +7,7 @@ import click
 from harvester import wire
 from harvester.cli.call import Call, global_options, pass_call
 from harvester.cli.giving import deliver, session_text
+from harvester.errors import SignInForbidden
 
 
 @click.command("export")
@@ -30,4 +31,9 @@ def command(call: Call, form: str, output: str | None, sealed: bool) -> int:
         record = call.once(lambda once: once.pack(name))
         return deliver(record.decode("ascii").rstrip("\n"), output)
     form = "json" if call.json else form
-    return deliver(session_text(call, form=form, sign_in=False), output)
+    try:
+        text = session_text(call, form=form, sign_in=False)
+    except SignInForbidden as error:
+        error.hint = "run: harvester login"  # nobody forbade it; this command just does not
+        raise
+    return deliver(text, output)

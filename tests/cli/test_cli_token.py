@@ -171,8 +171,9 @@ def test_export_gives_out_what_there_is_and_never_signs_in(cli: Run, capsys: Out
     assert once.calls[0] == ("token", "default", 0.0, False)
     assert cli("export", "--format", "storage-state", once=once) == 0
     assert json.loads(capsys.readouterr().out)["cookies"][0]["value"] == "canary-cookie"
-    assert cli("export", once=FakeOnce(SignInForbidden("none", hint="login"))) == 4
-    assert capsys.readouterr().out == ""
+    assert cli("export", once=FakeOnce(SignInForbidden("none", hint="--no-sign-in"))) == 4
+    out, err = capsys.readouterr()
+    assert out == "" and "harvester login" in err and "--no-sign-in" not in err
 
 
 def test_a_file_that_cannot_be_written_is_told(cli: Run, home: Path, capsys: Out) -> None:

@@ -190,7 +190,8 @@ async def test_what_is_not_ours_is_named_and_changes_nothing(
     assert caught.value.code == code
     assert files(tmp_path / "2") == before
     assert world.probes == probes, "nothing was sent to the site"
-    await other.bundles.unpack(bundle) if not who else None
+    if not who:
+        await other.bundles.unpack(bundle)
 
 
 async def test_the_bundle_of_another_origin_is_refused(make: Make) -> None:
