@@ -51,6 +51,9 @@ class Keeper:
         times = {"obtained_at": 1_000_000, "proved_at": 1_000_100, "renewed_at": 1_000_000}
         return Served(Session("default", origin, generation, cookies, cookies, **times))
 
+    def at_hand(self, min_valid_s: float = 0.0) -> Served | None:
+        return None if self.fails is not None else self._served
+
     async def get(self, *, min_valid_s: float, wait_s: float, may_sign_in: bool) -> Served:
         if self.fails is not None:
             raise self.fails
