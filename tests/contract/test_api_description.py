@@ -21,10 +21,10 @@ from unix_requests import session as unix_session
 DESCRIBED: dict[str, Any] = json.loads(openapi_text())
 SCHEMA = schemathesis.openapi.from_dict(DESCRIBED)
 OPERATIONS = {found.ok().label: found.ok() for found in SCHEMA.get_all_operations()}
-# What can be asked wrongly has parameters.
-# A stream goes on until its reader leaves: test_api_watch.py reads it, test_api.py holds what an event
-# is made of to the document.  Here it is only asked wrongly.
+# A stream goes on until its reader leaves: test_api_watch.py reads it, and test_api.py holds what
+# an event is made of to the document.  Here it is only asked wrongly.
 STREAMS = {("GET /v1/session/watch", GenerationMode.POSITIVE)}
+# What can be asked wrongly has parameters.
 QUESTIONS = [
     (label, mode)
     for label, found in OPERATIONS.items()
