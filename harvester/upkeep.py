@@ -11,7 +11,7 @@ from harvester import ladder, lifetime, reasons
 from harvester.afterlife import Afterlife
 from harvester.clock import Clock
 from harvester.condition import Condition
-from harvester.errors import HarvesterError, StoreError, WrongSetting
+from harvester.errors import Busy, HarvesterError, StoreError, WrongSetting
 from harvester.flight import Flight
 from harvester.held import LOOK_AT_LEAST_EVERY_S, Held
 from harvester.lifetime import Freshness
@@ -62,6 +62,10 @@ class Upkeep:
         self.looking = True
         try:
             wait_s = await self._check()
+        except Busy:
+            # Another process holds on to the profile, or all was ended while we asked: what is due
+            # is looked into again, if there is anybody then who looks.
+            wait_s = LOOK_AGAIN_S
         finally:
             self.looking = False
         self._condition.next_look_at = self._clock.wall_s() + wait_s

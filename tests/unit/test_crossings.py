@@ -709,3 +709,19 @@ def test_who_brings_a_session_is_told_whether_it_is_looked_at(world: World, tmp_
         await keeper.close()
 
     simulate(story(), world.clock)
+
+
+def test_a_look_of_the_schedule_that_is_ended_in_the_middle_ends_without_an_error(
+    world: World, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        keeper = (await begun(tmp_path, world)).keeper
+        await asyncio.sleep(400)
+        answers_once(world, None, after_s=60)
+        look = asyncio.create_task(keeper.check())
+        await asyncio.sleep(1)
+        assert not look.done()
+        await keeper.close()
+        assert await look > 0
+
+    simulate(story(), world.clock)
