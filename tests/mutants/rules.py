@@ -494,7 +494,7 @@ def mutants() -> Iterator[Mutant]:
     )
     yield _off(
         "nobody falls back upon what another process saw refused",
-        "keeper.py",
+        "ascent.py",
         "if last is not None and last.generation <= self._condition.ledger.refused:",
         "if False:",
         "tests/unit/test_crossings.py",
