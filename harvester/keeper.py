@@ -294,9 +294,6 @@ class Keeper:
         the ledger."""
         await self._flight.cancel()
         self._condition.ledger, told = await self._by_hand.logout()
-        # A report may have had its "no" from our own signing out, and begun a climb that waits
-        # for the lock: it asked before the person did, and must not sign in again behind him.
-        await self._flight.cancel()
         self._condition.broken, self._condition.signed_out = None, True
         self._condition.note("signed_out", "a person asked")
         return {"done": True, **told}

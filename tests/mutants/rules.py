@@ -351,13 +351,6 @@ def mutants() -> Iterator[Mutant]:
         "tests/unit/test_keeper.py",
     )
     yield _off(
-        "who asked before a sign-out is not signed in behind it",
-        "keeper.py",
-        "must not sign in again behind him.\n        await self._flight.cancel()\n",
-        "must not sign in again behind him.\n",
-        "tests/unit/test_witnesses.py",
-    )
-    yield _off(
         "who waits for his turn is called off with the rest",
         "flight.py",
         "while (task := self._task) is not None:\n            task.cancel()\n",
