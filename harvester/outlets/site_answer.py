@@ -31,6 +31,10 @@ class BrokeOff(ConnectionError):
         self.why = why
 
 
+class Late(BrokeOff):
+    """Its head did not come in time."""
+
+
 class End(Protocol):
     """Our end of the connection, as an answer sees it."""
 
@@ -42,7 +46,7 @@ class End(Protocol):
 
 
 class SiteAnswer:
-    """Waiting for its head raises BrokeOff or TimeoutError, reading its body BrokeOff."""
+    """Waiting for it raises BrokeOff."""
 
     __slots__ = (
         "_bytes_without_body",
@@ -85,7 +89,7 @@ class SiteAnswer:
         self._pieces: list[bytes] = []
         self._held_bytes = 0
         self._holds = False
-        self._trouble: BrokeOff | TimeoutError | None = None
+        self._trouble: BrokeOff | None = None
         self._waiter: asyncio.Future[None] | None = None
 
     # What whoever passes it on does.
@@ -148,7 +152,7 @@ class SiteAnswer:
         """No more will come.  What has come of the body is still there."""
         if self.whole or self._trouble is not None:
             return
-        if isinstance(trouble, BrokeOff | TimeoutError):
+        if isinstance(trouble, BrokeOff):
             self._trouble = trouble
         else:
             self._trouble = BrokeOff(f"the connection broke ({type(trouble).__name__})")

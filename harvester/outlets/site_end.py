@@ -11,7 +11,7 @@ import asyncio
 from typing import Protocol, cast
 
 from harvester.outlets.sent_body import Sent
-from harvester.outlets.site_answer import BrokeOff, SiteAnswer
+from harvester.outlets.site_answer import BrokeOff, Late, SiteAnswer
 
 # The length that a request's head tells of its body where it is sent in chunks.
 CHUNKED = -1
@@ -52,18 +52,24 @@ class SiteEnd(asyncio.Protocol):
     ) -> SiteAnswer:
         """Begin to send; the answer is still to come.  ``length`` is the body's."""
         answer = self._answer = SiteAnswer(self, head_only=head_only)
-        if self._transport is None or self._transport.is_closing():
-            answer.broken(ConnectionResetError())
+        transport = self._transport
+        if transport is None or not self.is_open:
+            self._break(BrokeOff("it closed the connection"))
             return answer
         self._moved_s, self._patience_s = self._loop.time(), patience_s
         if self._timer is None:
             self._timer = self._loop.call_later(patience_s, self._look)
         if body is None or isinstance(body, bytes):
-            self._transport.write(head + body if body else head)
+            transport.write(head + body if body else head)
         else:
-            self._transport.write(head)
+            transport.write(head)
             self._sending = self._loop.create_task(self._send(body, length))
         return answer
+
+    @property
+    def is_open(self) -> bool:
+        """As far as we have heard."""
+        return self._transport is not None and not self._transport.is_closing()
 
     def close(self) -> None:
         """At once; what is under way breaks off."""
@@ -108,7 +114,7 @@ class SiteEnd(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._break(exc or ConnectionResetError())
+        self._break(exc or BrokeOff("it closed the connection"))
         if self._timer is not None:
             self._timer.cancel()
         self._pool.gone(self)
@@ -126,7 +132,7 @@ class SiteEnd(asyncio.Protocol):
         """The answer is whole; the connection is free once the request is too."""
         if self._sending is not None:
             return
-        if not answer.may_go_on or self._transport is None or self._transport.is_closing():
+        if not answer.may_go_on or not self.is_open:
             self.close()
             return
         self.hold(answer, full=False)
@@ -152,7 +158,7 @@ class SiteEnd(asyncio.Protocol):
                 # Let an answer be heard that came meanwhile: a site that refuses a body may reset
                 # the connection, and with one more piece sent that answer would be lost.
                 await asyncio.sleep(0)
-                if self._transport is None or self._transport.is_closing():
+                if self._transport is None or not self.is_open:
                     return
                 sent_bytes += len(piece)
                 self._moved_s = self._loop.time()
@@ -183,4 +189,4 @@ class SiteEnd(asyncio.Protocol):
         if left_s > 0:
             self._timer = self._loop.call_later(left_s, self._look)
         else:
-            self._break(TimeoutError())
+            self._break(Late("no answer in time"))

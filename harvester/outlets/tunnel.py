@@ -96,14 +96,14 @@ class _Tunnel(asyncio.Protocol):
         self._answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def to(self, authority: str, login: str) -> None:
-        """Raises BrokeOff where the proxy will not, ConnectionError where it closes."""
+        """Raises BrokeOff where the proxy will not."""
         self.transport.write(
             f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n{login}\r\n".encode("ascii")
         )
         await self._answered
         found = _TOLD.match(self._told)
         if found is None or not self._told.endswith(b"\r\n\r\n"):
-            raise BrokeOff("what HARVESTER_HTTPS_PROXY names is no proxy")
+            raise BrokeOff("what HARVESTER_HTTPS_PROXY names does not answer as a proxy")
         if not found[1].startswith(b"2"):
             raise BrokeOff(f"HARVESTER_HTTPS_PROXY answered {found[1].decode('ascii')}")
 

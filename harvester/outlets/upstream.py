@@ -14,14 +14,14 @@ from multidict import CIMultiDict
 
 from harvester.errors import SiteDown, TimedOut
 from harvester.outlets.sent_body import Sent
-from harvester.outlets.site_answer import BrokeOff, SiteAnswer
+from harvester.outlets.site_answer import BrokeOff, Late, SiteAnswer
 from harvester.outlets.site_end import CHUNKED, SiteEnd
 from harvester.outlets.tunnel import Way, connect
 from harvester.probe import trusted
 from harvester.profile import Site
 from harvester.redact import clean
 
-# A site that is there answers a connection at once.
+# A site that is there answers a connection at once; with TLS, and through a company's proxy.
 CONNECT_S = 10.0
 # For the head of an answer, from the last piece of the body on: what thinks for longer than this
 # streams meanwhile.  A body may take as long as it likes, with any pauses.
@@ -56,7 +56,7 @@ class Upstream:
     def _leave(self) -> None:
         if self._pool is not None:
             self._pool.leave()
-            self._left = [pool for pool in (*self._left, self._pool) if pool.ends]
+            self._left = [*(pool for pool in self._left if pool.ends), self._pool]
             self._pool = None
 
     async def ask(
@@ -68,7 +68,7 @@ class Upstream:
         answer = end.ask(head, body, length=length, head_only=method == "HEAD", patience_s=ANSWER_S)
         try:
             await answer.head()
-        except TimeoutError:
+        except Late:
             raise TimedOut(
                 f"{site.host} did not answer in {ANSWER_S:.0f} s; the request may have been heard",
                 hint="look whether it was carried out before you send it again",
@@ -112,15 +112,15 @@ class _Pool:
         self._timer: asyncio.TimerHandle | None = None
 
     def kept(self, origin: str) -> SiteEnd | None:
-        """The one that rested last: others are left to end."""
-        resting = self._resting.get(origin)
-        if not resting:
-            return None
-        end = resting.pop()
-        if asyncio.get_running_loop().time() - end.rested_s < _IDLE_S:
-            return end
-        end.close()
-        return self.kept(origin)
+        """The one that rested last: the others are left to end."""
+        resting = self._resting.get(origin, [])
+        now_s = asyncio.get_running_loop().time()
+        while resting:
+            end = resting.pop()
+            if end.is_open and now_s - end.rested_s < _IDLE_S:
+                return end
+            end.close()
+        return None
 
     async def connected(self, origin: str) -> SiteEnd:
         """Raises OSError, BrokeOff."""
