@@ -102,10 +102,11 @@ class _Tunnel(asyncio.Protocol):
         )
         await self._answered
         found = _TOLD.match(self._told)
+        if found is not None and not found[1].startswith(b"2"):
+            raise BrokeOff(f"HARVESTER_HTTPS_PROXY answered {found[1].decode('ascii')}")
+        # Nothing may follow: the site speaks second, and what is here would be taken for its words.
         if found is None or not self._told.endswith(b"\r\n\r\n"):
             raise BrokeOff("what HARVESTER_HTTPS_PROXY names does not answer as a proxy")
-        if not found[1].startswith(b"2"):
-            raise BrokeOff(f"HARVESTER_HTTPS_PROXY answered {found[1].decode('ascii')}")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)

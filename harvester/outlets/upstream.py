@@ -125,7 +125,8 @@ class _Pool:
     async def connected(self, origin: str) -> SiteEnd:
         """Raises OSError, BrokeOff."""
         end = await connect(lambda: SiteEnd(self, origin), origin, self._way)
-        self.ends.add(end)
+        if not end.closed.done():
+            self.ends.add(end)
         return end
 
     def rests(self, end: SiteEnd) -> None:

@@ -142,7 +142,7 @@ async def test_while_a_body_comes_the_answer_is_not_late(
 async def test_a_company_proxy_that_refuses_is_told_by_its_status(tmp_path: Path) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         asked.append(await reader.readuntil(b"\r\n\r\n"))
-        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 2\r\n\r\nno")
         writer.close()
 
     asked: list[bytes] = []
