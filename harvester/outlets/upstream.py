@@ -8,6 +8,7 @@ address with a query.
 from __future__ import annotations
 
 import asyncio
+import os
 import ssl
 
 from multidict import CIMultiDict
@@ -209,6 +210,9 @@ def _in_words(error: OSError) -> str:
             return "its certificate is not trusted"
         case ssl.SSLError():
             return "TLS failed"
+    # asyncio's own words hold the address that it tried.
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno)
     return clean(error.strerror or "no connection")
 
 
