@@ -49,15 +49,18 @@ class LoopbackNames(AbstractResolver):
     ) -> list[ResolveResult]:
         if not is_loopback(host):
             return await self._system.resolve(host, port, family)
-        address = "::1" if host == "::1" else "127.0.0.1"
-        if host.startswith("127."):
-            address = host
+        address = loopback_address(host)
         return [
             ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
         ]
 
     async def close(self) -> None:
         await self._system.close()
+
+
+def loopback_address(host: str) -> str:
+    """Where a name is that never leaves the machine (see ``is_loopback``)."""
+    return host if host == "::1" or host.startswith("127.") else "127.0.0.1"
 
 
 def trusted(ca_file: str | None) -> ssl.SSLContext | bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
 
 from harvester.errors import Usage
 from harvester.outlets import parameters
@@ -150,7 +150,7 @@ def _going_on(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     return kept
 
 
-def named_by_connection(headers: CIMultiDictProxy[str]) -> frozenset[str]:
+def named_by_connection(headers: MultiMapping[str]) -> frozenset[str]:
     """The headers that ``Connection`` says are for the next hop only, in lower case."""
     if "Connection" not in headers:
         return frozenset()

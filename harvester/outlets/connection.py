@@ -141,7 +141,7 @@ class Connection(web.RequestHandler):
             self._header_bytes += len(data)
             self._arm()
         super().data_received(data)
-        if self._awaiting:
+        if self._awaiting and self._header_bytes > HEADER_LIMIT_BYTES:
             # A whole header has just woken the task that begins the request; this runs after it.
             self._loop.call_soon(self._measure)
 
@@ -263,6 +263,7 @@ class Connection(web.RequestHandler):
             self.force_close()
 
     def _measure(self) -> None:
+        """Looks again: a request that was begun and answered meanwhile was whole."""
         transport = self.transport
         if self._awaiting and self._header_bytes > HEADER_LIMIT_BYTES and transport is not None:
             transport.write(_HEADER_TOO_LARGE)

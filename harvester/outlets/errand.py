@@ -11,7 +11,6 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
 
@@ -22,6 +21,7 @@ from harvester.log import event
 from harvester.outlets.asked import Asked
 from harvester.outlets.passing import Refusal, headers_for_client, pass_on
 from harvester.outlets.sent_body import Sent, SentBody, Shelf
+from harvester.outlets.site_answer import SiteAnswer
 from harvester.outlets.turns import Client, Pace, Places
 from harvester.outlets.upstream import Upstream
 from harvester.probe import retry_after_s
@@ -148,7 +148,7 @@ class Errand:
         assert isinstance(last, web.StreamResponse)  # noqa: S101  only a first one is held back
         return last
 
-    async def _ask(self, session: Session, body: Sent) -> aiohttp.ClientResponse:
+    async def _ask(self, session: Session, body: Sent) -> SiteAnswer:
         asked, site = self._asked, self._profile.site
         try:
             answer = await self._means.upstream.ask(
@@ -176,7 +176,7 @@ class Errand:
             headers["Content-Length"] = str(asked.length)
         return headers
 
-    def _heed(self, answer: aiohttp.ClientResponse) -> None:
+    def _heed(self, answer: SiteAnswer) -> None:
         """The site asked to be left alone: by all clients, since its limits are the account's."""
         asked = self._asked
         rest_s = retry_after_s(answer.headers.get("Retry-After"), self._means.clock.wall_s())
@@ -190,7 +190,7 @@ class Errand:
             status=answer.status, rest_s=rest_s,
         )  # fmt: skip
 
-    async def _give(self, answer: aiohttp.ClientResponse, session: Session) -> web.StreamResponse:
+    async def _give(self, answer: SiteAnswer, session: Session) -> web.StreamResponse:
         if "Set-Cookie" in answer.headers:
             brought = Brought(
                 answer.status,
@@ -206,7 +206,7 @@ class Errand:
         self._means.tally.proxied(self._profile.name, refusal.answer.status)
         return await refusal.pass_on(self._request, self._for_client(refusal.answer), told)
 
-    def _for_client(self, answer: aiohttp.ClientResponse) -> CIMultiDict[str]:
+    def _for_client(self, answer: SiteAnswer) -> CIMultiDict[str]:
         return headers_for_client(answer, readable_by_pages=not self._on_tcp)
 
     def _go_on(self) -> None:

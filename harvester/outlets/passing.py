@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import aiohttp
 from aiohttp import web
 from multidict import CIMultiDict
 
 from harvester.outlets.asked import HOP_BY_HOP, named_by_connection
+from harvester.outlets.site_answer import SiteAnswer
 
 # No cookie of the site is for a client: his own are not sent on, so that none could come back; one
 # of the session's is a credential; and a browser would send what it gets from a port of 127.0.0.1
@@ -31,7 +31,7 @@ class PassedOn(web.StreamResponse):
     """An answer with the site's headers and no others."""
 
     def __init__(
-        self, request: web.BaseRequest, answer: aiohttp.ClientResponse, headers: CIMultiDict[str]
+        self, request: web.BaseRequest, answer: SiteAnswer, headers: CIMultiDict[str]
     ) -> None:
         super().__init__(status=answer.status, reason=answer.reason, headers=headers)
         bodiless = request.method == "HEAD" or answer.status in _BODILESS
@@ -54,9 +54,7 @@ class PassedOn(web.StreamResponse):
         self._send_headers_immediately = False
 
 
-def headers_for_client(
-    answer: aiohttp.ClientResponse, *, readable_by_pages: bool
-) -> CIMultiDict[str]:
+def headers_for_client(answer: SiteAnswer, *, readable_by_pages: bool) -> CIMultiDict[str]:
     """``readable_by_pages``: leave in what lets a web page of another origin read it."""
     found = answer.headers
     named = named_by_connection(found)
@@ -85,7 +83,7 @@ def _readable(value: str) -> str:
 
 async def pass_on(
     request: web.BaseRequest,
-    answer: aiohttp.ClientResponse,
+    answer: SiteAnswer,
     headers: CIMultiDict[str],
     begun: bytes = b"",
 ) -> web.StreamResponse:
@@ -94,17 +92,16 @@ async def pass_on(
 
     Raises ConnectionError when either end breaks off; the client's connection is then closed."""
     response = PassedOn(request, answer, headers)
-    content = answer.content
     try:
-        if content.is_eof():
-            return await _whole(request, response, begun + content.read_nowait())
+        if answer.whole:
+            return await _whole(request, response, begun + answer.read_now())
         await response.prepare(request)
         if begun:
             await response.write(begun)
-        while piece := await content.readany():
+        while piece := await answer.read():
             await response.write(piece)
         await response.write_eof()
-    except (aiohttp.ClientError, OSError, ValueError) as error:
+    except (OSError, ValueError) as error:
         # ValueError: a header that would forge another one.
         if request.transport is not None:
             request.transport.abort()
@@ -123,23 +120,23 @@ async def _whole(request: web.BaseRequest, response: PassedOn, body: bytes) -> w
 class Refusal:
     """The site's 401, as far as it was read; ``whole``: to its end, and let go of."""
 
-    answer: aiohttp.ClientResponse
+    answer: SiteAnswer
     body: bytes
     whole: bool
 
     @classmethod
-    async def of(cls, answer: aiohttp.ClientResponse) -> Refusal:
+    async def of(cls, answer: SiteAnswer) -> Refusal:
         """Hold it until it is known whether the client gets to see it."""
         body = b""
         try:
             async with asyncio.timeout(REFUSAL_S):
                 while len(body) <= REFUSAL_BYTES:
-                    piece = await answer.content.readany()
+                    piece = await answer.read()
                     if not piece:
                         answer.close()  # ends the sending of a body that nobody waits for
                         return cls(answer, body, True)
                     body += piece
-        except (TimeoutError, aiohttp.ClientError, OSError):
+        except (TimeoutError, OSError):
             pass  # whoever passes it on meets the same
         return cls(answer, body, False)
 

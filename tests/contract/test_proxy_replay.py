@@ -230,6 +230,7 @@ async def test_a_site_that_is_not_there_is_told_as_such(tmp_path: Path) -> None:
         told = await proxied.ask("/?secret=canary")
     assert (told.status, json.loads(told.body)["code"]) == (503, "site_down")
     assert b"canary" not in told.body
+    assert "site.localhost: Connection refused" in json.loads(told.body)["detail"]
 
 
 async def test_a_body_that_is_too_large_to_keep_is_streamed_and_not_sent_again(

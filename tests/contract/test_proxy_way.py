@@ -21,9 +21,15 @@ from harvester.outlets.proxy_sockets import proxy_sockets
 from harvester.outlets.upstream import Upstream
 from harvester.tally import Tally
 from proxied import CHECKED, Listens, Proxied, ProxyHouse, proxying
-from rawsite import Seen, always, plain, raw_site
+from rawsite import Answer, Seen, always, plain, raw_site
 
 HOST = "app.example"
+FAR = always(plain(b"far"))
+
+
+async def echo(request: Seen) -> bytes:
+    await request.read()
+    return plain(request.body)
 
 
 def certificate(place: Path) -> Path:
@@ -77,12 +83,14 @@ async def companys_proxy(port: int) -> AsyncIterator[tuple[int, list[bytes]]]:
 
 
 @asynccontextmanager
-async def far_away(place: Path) -> AsyncIterator[tuple[Proxied, Upstream, Path, list[bytes]]]:
+async def far_away(
+    place: Path, answer: Answer = FAR
+) -> AsyncIterator[tuple[Proxied, Upstream, Path, list[bytes]]]:
     pem = certificate(place)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(pem)
     async with (
-        raw_site(always(plain(b"far")), tls=tls) as site,
+        raw_site(answer, tls=tls) as site,
         companys_proxy(site.port) as (port, asked),
     ):
         upstream = Upstream(https_proxy=f"http://127.0.0.1:{port}", ca_file=str(pem))
@@ -143,3 +151,11 @@ async def test_what_is_under_way_ends_on_the_old_way(tmp_path: Path) -> None:
         assert (await proxied.ask("/new")).body == b"told", "a loopback site needs no such proxy"
         gate.set()
         assert (await slow).body == b"told"
+
+
+async def test_large_bodies_go_through_the_tunnel_both_ways(tmp_path: Path) -> None:
+    body = bytes(range(256)) * 16_000
+    async with far_away(tmp_path, echo) as (proxied, _, _, asked):
+        told = [await proxied.ask("/x", "POST", body) for _ in range(2)]
+    assert [one.body for one in told] == [body, body]
+    assert len(asked) == 1, "and the tunnel is kept"

@@ -53,9 +53,9 @@ DOORS = {
     "aiohttp": ("probe", "outlets", "daemon", "standin", "sdk.aiohttp"),
     "apscheduler": ("timer",),
     "click": ("cli",),
-    # aiohttp's own words for headers and addresses.
+    "httptools": ("outlets.site_answer",),
+    # aiohttp's own word for headers.
     "multidict": ("outlets",),
-    "yarl": ("outlets.upstream",),
     "cryptography": ("vault.seal", "vault.keys"),
     "httpx": ("sdk.httpx",),
     "httpx2": ("sdk.httpx2",),
