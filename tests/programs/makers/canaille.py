@@ -12,9 +12,10 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import installing
 from makers import jupyterhub
 from running import Account, free_port, process
+
+import installing
 
 USERNAME, PASSWORD = "ada", "correct horse 7 battery"
 # What it keeps is the key itself; what an authenticator app gets is that in base32.

@@ -14,8 +14,9 @@ import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
-import installing
 from running import Account, Web, free_port, process
+
+import installing
 
 ADMIN, ADMIN_PASSWORD = "admin", "password"
 USERNAME, PASSWORD = "ada", "correct horse 7 battery"

@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import installing
 from makers import jupyterhub
 from running import Account, free_port, process
+
+import installing
 
 USERNAME, PASSWORD = "ada", "correct horse 7 battery"
 SEED = base64.b32encode(b"home-assistant-seed!").decode()

@@ -8,8 +8,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import installing
 from running import Account, free_port, process
+
+import installing
 
 PASSWORD = "correct horse 7 battery"
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import installing
 from running import free_port, process
+
+import installing
 
 PROBE_PATH = "/hub/home"
 

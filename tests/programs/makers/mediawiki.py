@@ -12,8 +12,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import installing
 from running import Account, free_port, process
+
+import installing
 
 USERNAME, PASSWORD = "Ada", "correct horse 7 battery"
 SEED = base64.b32encode(b"mediawiki-seed-ada!!").decode()

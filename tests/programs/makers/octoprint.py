@@ -7,8 +7,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import installing
 from running import Account, free_port, process
+
+import installing
 
 USERNAME, PASSWORD = "ada", "correct horse 7 battery"
 
