@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,31 +12,12 @@ from typing import Any
 import aiohttp
 import pytest
 
-from fakehouse import COOKIE, ORIGIN, FakeHouse, a_session, raw, serving
+from fakehouse import COOKIE, ORIGIN, FakeHouse, a_session, raw
 from harvester import errors, wire
 from harvester.outlets import connection
 from harvester.outlets.api import ROUTES, Api, openapi_text
 from harvester.outlets.listen import Listener
 from harvester.session import Served
-
-
-@pytest.fixture
-def house() -> FakeHouse:
-    return FakeHouse()
-
-
-@pytest.fixture
-async def path(tmp_path: Path, house: FakeHouse) -> AsyncIterator[Path]:
-    where = tmp_path / "run" / "h.sock"
-    async with serving(where, house):
-        yield where
-
-
-@pytest.fixture
-async def client(path: Path) -> AsyncIterator[aiohttp.ClientSession]:
-    connector = aiohttp.UnixConnector(os.fspath(path), limit=0)
-    async with aiohttp.ClientSession("http://harvester", connector=connector) as session:
-        yield session
 
 
 async def problem(response: aiohttp.ClientResponse, status: int, code: str) -> dict[str, Any]:

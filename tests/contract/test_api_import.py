@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +18,6 @@ from harvester.session import Cookie
 
 WHERE = "/v1/session/import"
 ODD = 'a%2Fb "q",{1}=='
-
-
-@pytest.fixture
-def house() -> FakeHouse:
-    return FakeHouse()
-
-
-@pytest.fixture
-async def client(tmp_path: Path, house: FakeHouse) -> AsyncIterator[aiohttp.ClientSession]:
-    where = tmp_path / "run" / "h.sock"
-    async with serving(where, house):
-        connector = aiohttp.UnixConnector(os.fspath(where), limit=0)
-        async with aiohttp.ClientSession("http://harvester", connector=connector) as session:
-            yield session
 
 
 async def test_the_cookies_of_a_session_object_come_in_as_they_are(

@@ -8,7 +8,6 @@ import errno
 import json
 import os
 import socket
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -20,18 +19,6 @@ from harvester.outlets.listen import Listener
 
 GET = b"GET /livez HTTP/1.1\r\nHost: h\r\n\r\n"
 CLOSING = b"GET /livez HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
-
-
-@pytest.fixture
-def house() -> FakeHouse:
-    return FakeHouse()
-
-
-@pytest.fixture
-async def path(tmp_path: Path, house: FakeHouse) -> AsyncIterator[Path]:
-    where = tmp_path / "run" / "h.sock"
-    async with serving(where, house):
-        yield where
 
 
 def code_of(answer: bytes) -> str:

@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import aiohttp
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from fakehouse import FakeHouse, serving
+from fakehouse import FakeHouse
 from harvester import errors
-
-
-@pytest.fixture
-def house() -> FakeHouse:
-    return FakeHouse()
-
-
-@pytest.fixture
-async def client(tmp_path: Path, house: FakeHouse) -> AsyncIterator[aiohttp.ClientSession]:
-    where = tmp_path / "run" / "h.sock"
-    async with serving(where, house):
-        connector = aiohttp.UnixConnector(os.fspath(where), limit=0)
-        async with aiohttp.ClientSession("http://harvester", connector=connector) as session:
-            yield session
 
 
 async def counted(client: aiohttp.ClientSession, name: str) -> dict[tuple[str, ...], float]:

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from fakehouse import FakeHouse, raw, serving
+from fakehouse import FakeHouse, raw
 
 # What a smuggler wants to have done in somebody else's name.
 HIDDEN = b"POST /v1/logout HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"
 POST = b"POST /v1/session/report HTTP/1.1\r\nHost: h\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
-
-
-@pytest.fixture
-def house() -> FakeHouse:
-    return FakeHouse()
-
-
-@pytest.fixture
-async def path(tmp_path: Path, house: FakeHouse) -> AsyncIterator[Path]:
-    where = tmp_path / "run" / "h.sock"
-    async with serving(where, house):
-        yield where
 
 
 def length(hidden: bytes) -> bytes:

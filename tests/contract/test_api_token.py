@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from fakehouse import FakeHouse, a_session, raw, serving
+from fakehouse import FakeHouse, a_session, raw
 from harvester import dial, hot, wire
 from harvester.client import Client
 from harvester.errors import SiteDown
@@ -24,13 +23,6 @@ def house() -> FakeHouse:
     house = FakeHouse()
     house.default.served = Served(replace(a_session(), expires_at=ENDS_AT))
     return house
-
-
-@pytest.fixture
-async def path(tmp_path: Path, house: FakeHouse) -> AsyncIterator[Path]:
-    where = tmp_path / "run" / "h.sock"
-    async with serving(where, house):
-        yield where
 
 
 async def hot_token(path: Path, *words: str) -> int | None:
