@@ -54,6 +54,9 @@ _WINDOW = ViewportSize(width=1280, height=1000)
 _WAITED_FOR = ("document", "xhr", "fetch")
 _DOCTOR = "see: harvester doctor"
 _NET = re.compile(r"net::(ERR_[A-Z_]+)")
+# What dismissing would answer, without a dialog: one that opens while its page is being left stays
+# for ever, and Chromium lets nobody close it (3 of 12 sign-ins on a page with late alerts hung).
+_NO_DIALOGS = "alert = () => {}; confirm = () => false; prompt = () => null;"
 
 
 class Browser:
@@ -166,6 +169,7 @@ class Browser:
                 service_workers="block",
                 accept_downloads=False,
             )
+            await context.add_init_script(_NO_DIALOGS)
         else:
             # The person's own language, and a window that may be made larger.
             context = await self._process.new_context(
@@ -306,7 +310,8 @@ class Browser:
         task.add_done_callback(self._tasks.discard)
 
     def _asked(self, dialog: Dialog) -> None:
-        """Dismissed, but for "leave this page?": a no to that would keep the sign-in there."""
+        """Dismissed, if it came about in spite of ``_NO_DIALOGS``; but for "leave this page?": a no
+        to that would keep the sign-in there."""
         if self._screen is not None:
             return  # it is the person's to answer
         self._later(dialog.accept if dialog.type == "beforeunload" else dialog.dismiss)
