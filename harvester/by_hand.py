@@ -17,6 +17,7 @@ from harvester.errors import HarvesterError, NeedsHuman, RateLimited, SiteDown
 from harvester.held import Held
 from harvester.ledger import Ledger
 from harvester.locking import locked, to_the_end
+from harvester.pardon import unlocked
 from harvester.profile import Profile
 from harvester.records import Records
 from harvester.session import Cookie, Session
@@ -46,13 +47,14 @@ class ByHand:
         self._switching = Switching(profile, staging=staging, records=records, clock=clock)
         self._bucket = Bucket(float(BROUGHT), clock.awake_s())
 
-    async def unlock(self, *, force: bool) -> tuple[Ledger, Latch | None]:
-        """The ledger after it, and what was cleared.  Raises AccountLocked (see ledger.py)."""
+    async def unlock(self, *, asked_at: float, force: bool) -> tuple[Ledger, Latch | None]:
+        """The ledger after it, and what was cleared.  Raises AccountLocked (see pardon.py)."""
         async with locked(self._records.lock(), LOCK_PATIENCE_S):
             ledger = await asyncio.to_thread(self._records.ledger)
-            unlocked = ledger.unlocked(self._clock.wall_s(), force=force)
-            await to_the_end(self._records.keep_unlocked_ledger, unlocked)
-        return unlocked, ledger.latch
+            now = self._clock.wall_s()
+            after = unlocked(ledger, now, asked_at=asked_at, force=force)
+            await to_the_end(self._records.keep_unlocked_ledger, after)
+        return after, ledger.latch if after.latch is None else None
 
     async def logout(self) -> tuple[Ledger, dict[str, Any]]:
         """The ledger after it, and whether the site ended the session and refuses it now."""

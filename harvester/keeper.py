@@ -279,9 +279,10 @@ class Keeper:
         await self._upkeep.follow_store()
 
     async def unlock(self, *, force: bool = False) -> dict[str, Any]:
-        """A person mended the cause: open the latch.  Raises AccountLocked (see ledger.py)."""
+        """A person mended the cause: open the latch.  Raises AccountLocked (see pardon.py)."""
+        asked_at = self._clock.wall_s()
         await self._flight.landed()
-        self._condition.ledger, was = await self._by_hand.unlock(force=force)
+        self._condition.ledger, was = await self._by_hand.unlock(asked_at=asked_at, force=force)
         self._flight.forgive()
         self._summons.over()
         if was is not None:

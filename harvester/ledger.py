@@ -18,7 +18,7 @@ from typing import Any, Literal
 from harvester import prices
 from harvester.attempts import Latch, Outcome, Submit
 from harvester.bucket import Bucket
-from harvester.errors import AccountLocked, ConfigClock, HarvesterError, Refused, TimedOut
+from harvester.errors import ConfigClock, HarvesterError, Refused, TimedOut
 from harvester.errors import from_dict as error_from_dict
 from harvester.lives import EarlyEnd, Life
 from harvester.prices import Cheap
@@ -335,40 +335,6 @@ class Ledger:
             # The answer was never seen, and it may have been yes: then the provider remembers.
             return last.at >= at
         return not 0 <= now - at < DAY_S
-
-    def unlocked(self, now: float, *, force: bool) -> Ledger:
-        """A person mended the cause.  Raises AccountLocked within a day of a lock unless forced."""
-        latch = self.latch
-        if latch is not None and latch.error.get("code") == AccountLocked.code and not force:
-            left_s = LOCKED_AT_LEAST_S - (now - latch.since)
-            if left_s > 0:
-                raise AccountLocked(
-                    "the provider locked the account less than a day ago; another try now "
-                    "would lengthen the lock",
-                    hint="wait, or have it unlocked by its administrator and run: "
-                    "harvester unlock --force",
-                    retry_after_s=left_s,
-                    latched=True,
-                )
-        # What the site or the provider asked for itself is not a person's to cut short.
-        kept = self
-        if not (self.retry_error or {}).get("retry_after_s"):
-            kept = replace(self, retry_at=0.0, retry_error=None, failing_since=0.0)
-        return replace(
-            kept,
-            latch=None,
-            rejected=MappingProxyType({}),
-            submits=tuple(
-                one if one.outcome == "accepted" else replace(one, outcome="cleared")
-                for one in self.submits
-            ),
-            unhelpful=MappingProxyType({}),
-            failures=0,
-            faults=0,
-            unrecognised=0,
-            person_told=False,
-            alone=False,
-        )
 
     def _bucket(self, rung: Cheap, now: float, life_s: float | None) -> Bucket:
         return prices.filled(self.buckets.get(rung) or prices.full(rung), rung, now, life_s)

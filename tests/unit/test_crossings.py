@@ -384,6 +384,29 @@ def test_what_a_person_does_by_hand_waits_for_who_is_at_work(
     simulate(story(), world.clock)
 
 
+def test_who_unlocks_while_a_password_is_under_way_has_not_seen_its_refusal(
+    world: World, tmp_path: Path
+) -> None:
+    async def story() -> None:
+        engine = Engine(tmp_path / "store", world)
+        await engine.keeper.start()
+        records = Records(engine.store, "default", world.clock)
+        with records.lock() as theirs:
+            assert theirs.acquire_nonblocking()
+            unlocking = asyncio.create_task(engine.keeper.unlock())
+            await asyncio.sleep(2)
+            ledger = records.ledger().with_submit(world.clock.wall_s(), "mistyped")
+            records.keep_ledger(ledger.with_rejected("mistyped"))
+            await asyncio.sleep(2)
+        assert (await unlocking)["cleared"] is None
+        after = Records(engine.store, "default", world.clock).ledger()
+        assert after.rejected_fingerprints() == ("mistyped",)
+        assert len(after.since_success()) == 1
+        await engine.keeper.close()
+
+    simulate(story(), world.clock)
+
+
 def test_what_is_owed_to_the_store_is_not_paid_while_another_process_is_at_work(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,6 +8,7 @@ from harvester.digests import settings_digest
 from harvester.errors import AccountLocked, NeedsHuman, ProviderDown, RateLimited
 from harvester.ledger import BACKOFF_MOST_S, DAY_S, HOUR_S, Ledger
 from harvester.lives import Life
+from harvester.pardon import unlocked
 from harvester.prices import PRICES
 from harvester.profile import Profile, SecretSource, Site
 from harvester.verdict import Picture
@@ -175,10 +176,22 @@ def test_unlock_clears_the_latch_and_the_count_but_not_the_hourly_budget():
     for secret in ("a", "b"):
         ledger = ledger.with_submit(NOW, secret).with_rejected(secret)
     ledger = ledger.with_latch(NOW, NeedsHuman("x"), blocks=("scripted",), settings="s")
-    ledger = ledger.unlocked(NOW + 1, force=False)
+    ledger = unlocked(ledger, NOW + 1, asked_at=NOW + 1, force=False)
     assert ledger.latch is None and ledger.since_success() == ()
     assert refuses_submit(ledger, NOW + 1, PROFILE) is None
     assert ledger.sent_since(NOW - 1) == 2
+
+
+def test_unlock_leaves_what_came_after_it_was_asked_for():
+    ledger = Ledger().with_submit(NOW, "old").with_rejected("old")
+    ledger = ledger.with_submit(NOW + 2, "new").with_rejected("new")
+    ledger = ledger.with_latch(NOW + 3, NeedsHuman("x"), blocks=("scripted",), settings="s")
+    waited = unlocked(ledger, NOW + 4, asked_at=NOW + 1, force=False)
+    assert waited.rejected_fingerprints() == ("new",)
+    assert [one.fingerprint for one in waited.since_success()] == ["new"]
+    assert waited.latch == ledger.latch
+    back = unlocked(ledger, NOW + 1, asked_at=NOW + 1, force=False)
+    assert (back.latch, back.since_success()) == (None, ()), "by a clock that was set back"
 
 
 def test_a_locked_account_is_not_unlocked_within_a_day_unless_forced():
@@ -186,10 +199,10 @@ def test_a_locked_account_is_not_unlocked_within_a_day_unless_forced():
         NOW, AccountLocked("locked"), blocks=("scripted",), settings="s", firm=True
     )
     with pytest.raises(AccountLocked) as caught:
-        ledger.unlocked(NOW + HOUR_S, force=False)
+        unlocked(ledger, NOW + HOUR_S, asked_at=NOW + HOUR_S, force=False)
     assert "--force" in caught.value.hint
-    assert ledger.unlocked(NOW + HOUR_S, force=True).latch is None
-    assert ledger.unlocked(NOW + DAY_S + 1, force=False).latch is None
+    assert unlocked(ledger, NOW + HOUR_S, asked_at=NOW + HOUR_S, force=True).latch is None
+    assert unlocked(ledger, NOW + DAY_S + 1, asked_at=NOW + DAY_S + 1, force=False).latch is None
 
 
 def test_everything_in_a_ledger_survives_storage():

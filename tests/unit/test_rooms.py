@@ -26,7 +26,7 @@ FLOORS = {
     ),
     "rules": (
         "attempts", "bucket", "budgets", "digests", "ledger_form", "lives", "prices", "rest",
-        "ladder", "ledger", "lifetime", "discovery", "reasons", "trouble", "verdict",
+        "ladder", "ledger", "lifetime", "discovery", "pardon", "reasons", "trouble", "verdict",
         "setcookie", "union", "whose", "pasted",
     ),
     "tools": (

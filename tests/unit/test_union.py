@@ -10,6 +10,7 @@ from harvester import ledger_form
 from harvester.budgets import left, refuses_submit
 from harvester.errors import AccountLocked, NeedsHuman, ProviderDown
 from harvester.ledger import DAY_S, Ledger
+from harvester.pardon import unlocked
 from harvester.profile import Profile, Site
 from harvester.union import union
 
@@ -70,11 +71,13 @@ def test_one_send_in_both_is_one_and_its_answer_is_the_one_that_was_seen() -> No
 
 def test_somebody_elses_unlock_clears_nothing_here_but_its_sends_still_count_in_the_day() -> None:
     ours = sent("a", NOW - 30).with_rejected("a")
-    theirs = sent("b", NOW - 10).with_rejected("b").unlocked(NOW - 5, force=False)
+    theirs = unlocked(
+        sent("b", NOW - 10).with_rejected("b"), NOW - 5, asked_at=NOW - 5, force=False
+    )
     both = union(ours, theirs, NOW)
     assert [one.fingerprint for one in both.since_success()] == ["a"]
     assert both.sent_since(NOW - DAY_S) == 2
-    here = ours.unlocked(NOW, force=False)
+    here = unlocked(ours, NOW, asked_at=NOW, force=False)
     assert union(here, ours, NOW).since_success() == (), "ours was cleared by a person, here"
 
 
@@ -133,5 +136,5 @@ def test_in_ci_with_no_ledger_one_secret_is_sent_and_no_second() -> None:
     assert refusal is not None and (refusal.code, refusal.latched) == ("credentials_rejected", True)
     good = sent("a", ledger=ledger).with_success("a")
     assert not good.alone, "what is known to be right may be sent again"
-    assert not wrong.unlocked(NOW, force=False).alone
+    assert not unlocked(wrong, NOW, asked_at=NOW, force=False).alone
     assert ledger.with_success(None).alone, "a silent success says nothing of a password"
