@@ -192,9 +192,9 @@ def mutants() -> Iterator[Mutant]:
     )
     yield _off(
         "a locked account is left alone for a day",
-        "ledger.py",
-        "            if left_s > 0:\n                raise AccountLocked(",
-        "            if False:\n                raise AccountLocked(",
+        "pardon.py",
+        "        if left_s > 0:\n            raise AccountLocked(",
+        "        if False:\n            raise AccountLocked(",
     )
     yield _off(
         "silent sign-ins come from a bucket",
