@@ -73,6 +73,16 @@ class Ascent:
         why_new = f"{climbed.rung}: {reasons.BECAUSE[why]}"
         return await self._take(climbed.session, why_new, climbed.durable, climbed.replaced)
 
+    async def remember(self) -> None:
+        """What the site refused is written down even where nobody may climb now: a restart would
+        serve it again."""
+        last = self._held.session
+        if last is None or not self._held.refused:
+            return
+        if self._condition.ledger.refused < last.generation:
+            await self._climber.remember(last)
+            await self._condition.read_ledger()
+
     async def bring(self, cookies: tuple[Cookie, ...], user_agent: str) -> Session:
         """A session that a person has in a browser.  Raises HarvesterError: nothing has changed."""
         try:

@@ -110,6 +110,7 @@ class Keeper:
             afterlife=self._afterlife,
             condition=self._condition,
             clock=clock,
+            remember=self._ascent.remember,
         )
 
     async def start(self) -> None:
@@ -164,8 +165,7 @@ class Keeper:
         if not may_sign_in and not self._flight.up:
             if session is not None and not self._held.over(session):
                 return self._held.served(session, min_valid_s)
-            if session is None and self._held.session is not None:
-                await self._climber.remember(self._held.session)
+            await self._ascent.remember()
             raise SignInForbidden(
                 "there is no live session, and signing in was forbidden",
                 hint="leave --no-sign-in out, or run: harvester login",
@@ -361,6 +361,7 @@ class Keeper:
             failure = error
         last = self._held.usable()
         if last is None:
+            await self._ascent.remember()
             raise failure
         return self._held.served(last, min_valid_s, failure, verdict)
 

@@ -6,6 +6,7 @@ A failure here is a warning: nobody waits, and the last good session goes on bei
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable
 
 from harvester import ladder, lifetime, reasons
 from harvester.afterlife import Afterlife
@@ -44,7 +45,9 @@ class Upkeep:
         afterlife: Afterlife,
         condition: Condition,
         clock: Clock,
+        remember: Callable[[], Awaitable[None]],
     ) -> None:
+        """``remember`` writes down what the site refused, where no climb could."""
         self._profile = profile
         self._held = held
         self._flight = flight
@@ -53,6 +56,7 @@ class Upkeep:
         self._asked_at = float("-inf")
         self._condition = condition
         self._clock = clock
+        self._remember = remember
         self._told: tuple[int, float | None] = (0, None)
         self.looking = False
         """A look is under way: what fails meanwhile is told to it."""
@@ -192,6 +196,7 @@ class Upkeep:
         try:
             await self._flight.join(self._held.need(why))
         except HarvesterError as error:
+            await self._remember()
             serving = self._held.usable() is not None
             now = self._clock.wall_s()
             return after_failure(error, self._condition.ledger, now, serving=serving)

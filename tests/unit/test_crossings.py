@@ -384,6 +384,32 @@ def test_what_a_person_does_by_hand_waits_for_who_is_at_work(
     simulate(story(), world.clock)
 
 
+@pytest.mark.parametrize("who", ["a client", "the schedule"])
+def test_what_was_refused_right_after_a_climb_failed_is_not_served_by_the_next_process(
+    world: World, tmp_path: Path, who: str
+) -> None:
+    async def story() -> None:
+        engine = await begun(tmp_path, world)
+        world.stops_with = ProviderDown("it is down")
+        for _ in range(3):
+            assert (await engine.keeper.refresh(hard=True)).stale
+        world.revoke()
+        if who == "a client":
+            with pytest.raises(ProviderDown):
+                await engine.keeper.report(generation=1)
+        else:
+            assert await engine.keeper.prove(within_s=0) is Verdict.DENIED
+            await engine.keeper.check()
+        assert engine.keeper.current is None
+        await engine.keeper.close()
+        later = Engine(tmp_path / "store", world)
+        await later.keeper.start()
+        assert later.keeper.current is None
+        await later.keeper.close()
+
+    simulate(story(), world.clock)
+
+
 def test_who_unlocks_while_a_password_is_under_way_has_not_seen_its_refusal(
     world: World, tmp_path: Path
 ) -> None:
