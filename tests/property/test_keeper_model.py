@@ -34,6 +34,7 @@ from harvester.session import Served
 from harvester.signer import Overseer
 from harvester.signin.dialogue import Job, SignedIn, Stopped
 from harvester.vault.calls import Calls
+from harvester.verdict import Answer
 from simulated import SimulatedLoop
 from town import DAY_S, HOUR_S, Town, TownClock
 
@@ -42,6 +43,8 @@ _T = TypeVar("_T")
 LIFE_S = 8 * HOUR_S
 # Well inside the time in which a session is served without a thought.
 FRESH_S = 4 * HOUR_S
+# So many that the site refused before their time, and how long one lives is a matter of doubt.
+LEARNED_FROM = 2
 # The rungs that make a new session; a touch is a look.
 SIGN_INS = ("silent", "scripted", "headed")
 
@@ -51,6 +54,14 @@ class Watched(Town):
 
     engine: Engine
     flying = 0
+    rest_until = 0.0
+    """The site asked to be left alone until then."""
+
+    async def _trouble(self) -> Answer | None:
+        answer = await super()._trouble()
+        if answer is not None and answer.retry_after_s is not None:
+            self.rest_until = max(self.rest_until, self.now + answer.retry_after_s)
+        return answer
 
     async def run(self, job: Job, overseer: Overseer) -> SignedIn | Stopped:
         self.flying += 1
@@ -90,6 +101,7 @@ class KeeperModel(RuleBasedStateMachine):
         self.highest = 0
         self.began_at = 0.0
         self.dead = False
+        self.deaths = 0
         self.hindered = False
         """Something failed since the last success: a back-off, a latch or a budget may say no."""
         self.out = False
@@ -119,7 +131,13 @@ class KeeperModel(RuleBasedStateMachine):
 
     @property
     def fresh(self) -> bool:
-        return bool(self.held) and not self.dead and self.town.now - self.began_at < FRESH_S
+        if not self.held or self.dead or self.deaths >= LEARNED_FROM:
+            return False
+        return self.town.now - self.began_at < FRESH_S
+
+    @property
+    def resting(self) -> bool:
+        return self.town.now < self.town.rest_until
 
     @property
     def free(self) -> bool:
@@ -127,11 +145,16 @@ class KeeperModel(RuleBasedStateMachine):
         recent = sum(1 for at in self.town.sent_at.get("default", ()) if at > self.town.now - DAY_S)
         return (
             self.town.site_up()
+            and not self.resting
             and not self.hindered
             and self.known == self.town.password
             and recent < 3
             and self.town.counts["silent"] < 9
         )
+
+    def died(self) -> None:
+        self.dead = True
+        self.deaths += 1
 
     def note(self, served: Served) -> None:
         """What was handed out becomes what the model holds."""
@@ -184,7 +207,8 @@ class KeeperModel(RuleBasedStateMachine):
     @precondition(lambda self: self.held and not self.dead)
     @rule()
     def report_current(self) -> None:
-        up, alive, before = self.town.site_up(), self.alive, self.town.sign_in_count
+        up = self.town.site_up() and not self.resting
+        alive, before = self.alive, self.town.sign_in_count
         free, generation = self.free, self.held
         told = self.asked(self.keeper.report(generation=generation, wait_s=300))
         if not up:
@@ -193,8 +217,11 @@ class KeeperModel(RuleBasedStateMachine):
         elif alive:
             assert isinstance(told, Served)
             assert told.verdict == "alive"
+        elif isinstance(told, Served) and told.probed_s_ago is not None:
+            # So many reported that nobody may ask the site: an answer of just now stands for it.
+            assert (told.verdict, told.probed_s_ago <= 10) == ("alive", True)
         else:
-            self.dead = True
+            self.died()
             assert not free or isinstance(told, Served)
             if isinstance(told, Served):
                 assert told.verdict == "refreshed"
@@ -228,7 +255,7 @@ class KeeperModel(RuleBasedStateMachine):
         if isinstance(told, Served):
             self.note(told)
         elif self.town.site_up() and not alive:
-            self.dead = True
+            self.died()
         if alive:
             assert self.town.counts["submit"] == submits, "a password for a session that lives"
 
@@ -241,6 +268,7 @@ class KeeperModel(RuleBasedStateMachine):
             assert told.session.generation > before or told.stale
         else:
             assert not free, told.message
+            self.hindered = True
 
     @rule()
     def check(self) -> None:
@@ -254,7 +282,7 @@ class KeeperModel(RuleBasedStateMachine):
         if served is not None:
             self.note(served)
         elif not was_refused:
-            self.dead = True
+            self.died()
             self.hindered = True
 
     @rule()
