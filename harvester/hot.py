@@ -30,6 +30,21 @@ _VALUED = {
 _PLAIN = {"--json": "json", "--quiet": "quiet", "-q": "quiet"}
 _UNIT_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
+# As settings' model, which comes with pydantic.  A test holds them together.
+VARIABLES = frozenset(
+    """
+    ALLOW_UIDS APPROVAL_WAIT BROWSER CA_FILE CODE CONFIG CONSENT ENV_FILE FILES HINT HTTPS_PROXY
+    IDENTITY_ORIGINS KEY KEY_COMMAND KEY_FILE KEY_SOURCE LOG_FORMAT LOG_LEVEL MAX_AGE MESSAGE NOTIFY
+    ON_PERSON_NEEDED ORGANIZATION ORIGIN PASSPHRASE PASSPHRASE_COMMAND PASSPHRASE_FILE PASSWORD
+    PASSWORD_COMMAND PASSWORD_FILE PROBE_DENIED_TEXT PROBE_PATH PROFILE PROVIDER PROXY
+    PROXY_GOVERNOR REFRESH_EVERY SANDBOX SESSION_COOKIE SIGN_IN_TIMEOUT SIGN_IN_URL SIGN_OUT_PATH
+    SOCKET STAY_SIGNED_IN STORE SUBMITS_PER_DAY SUBMITS_PER_HOUR SWITCH_ORG_BODY TOTP_SECRET
+    TOTP_SECRET_COMMAND TOTP_SECRET_FILE USERNAME WHOAMI_IDENTITY WHOAMI_ORGANIZATION WHOAMI_PATH
+    """.split()  # noqa: SIM905  sixty names are read, and compared, more easily as words
+)
+_PREFIX = "HARVESTER_"
+_INJECTED = ("SERVICE_", "PORT")
+
 
 def plain_token(args: "Sequence[str]") -> dict[str, str] | None:
     """The options of a plain ``token`` command, or None for anything else.
@@ -62,6 +77,22 @@ def plain_token(args: "Sequence[str]") -> dict[str, str] | None:
     return found
 
 
+def knows(environ: "Mapping[str, str]") -> bool:
+    """Whether each of our variables has a name that there is.
+
+    One that has none is an error, and the long way's to tell: with HARVESTER_PROFIL=work this
+    would print the session of another account than the caller means.
+    """
+    for variable in environ:
+        if variable.startswith(_PREFIX):
+            name = variable[len(_PREFIX) :]
+            if name.startswith("PROFILES__"):
+                name = name.rpartition("__")[2]
+            if name not in VARIABLES and not name.startswith(_INJECTED):
+                return False
+    return True
+
+
 def _seconds(text: str) -> float | None:
     """``90s``, ``15m``, ``12h``, ``7d``; None for whatever else may be one."""
     number, unit = text[:-1], text[-1:]
@@ -71,7 +102,8 @@ def _seconds(text: str) -> float | None:
 
 
 def token(asked: "Mapping[str, str]", environ: "Mapping[str, str]") -> int | None:
-    """Print the session of the daemon; returns the exit code, None where no daemon runs."""
+    """Print the session of the daemon; returns the exit code, None where no daemon runs, or where
+    it finds the request itself wrong: then the long way says so in the words of the command."""
     try:
         answer = _answer(asked, environ)
         if answer is None:
@@ -82,6 +114,8 @@ def token(asked: "Mapping[str, str]", environ: "Mapping[str, str]") -> int | Non
 
         if not isinstance(error, HarvesterError):
             raise
+        if error.code == "usage":
+            return None
         from harvester.cli.telling import tell
 
         return tell(error, as_json=_form(asked) == "json")
@@ -156,10 +190,21 @@ def _named_origin(profile: str, flag: str | None, environ: "Mapping[str, str]") 
 def put(text: str) -> int:
     """The one thing that goes to standard output; returns the exit code."""
     try:
-        sys.stdout.write(text + "\n")
+        try:
+            sys.stdout.write(text + "\n")
+        except UnicodeEncodeError:
+            # What we print is UTF-8 wherever the locale cannot say it; JSON always is.
+            sys.stdout.buffer.write((text + "\n").encode("utf-8", "backslashreplace"))
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader went away.  Without this the interpreter complains again when it ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 1
+    except OSError as error:
+        return not_taken(error)
     return 0
+
+
+def not_taken(error: OSError) -> int:
+    """Standard output did not take what it was given; returns the exit code."""
+    if not isinstance(error, BrokenPipeError):  # that reader went away, and knows it
+        sys.stderr.write(f"harvester: standard output cannot be written: {error.strerror}\n")
+    # Without this the interpreter tries and complains again when it ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 1

@@ -50,7 +50,9 @@ def command(call: Call, watch: bool) -> int:
         elif not call.quiet:
             if watch and sys.stdout.isatty():
                 click.clear()
-            _show(told, str(call.settings().process.store))
+            gone = put(_shown(told, str(call.settings().process.store)))
+            if gone:
+                return gone
         if not watch:
             return _LIVE if any(one.get("ready") for one in told["profiles"]) else _NOT_LIVE
         time.sleep(_AGAIN_S)
@@ -69,7 +71,8 @@ def _told(call: Call) -> dict[str, Any]:
     return {**told, "profiles": profiles}
 
 
-def _show(told: Mapping[str, Any], store: str) -> None:
+def _shown(told: Mapping[str, Any], store: str) -> str:
+    """For a person; in colour where there is a terminal."""
     from rich.console import Console
     from rich.text import Text
 
@@ -77,18 +80,22 @@ def _show(told: Mapping[str, Any], store: str) -> None:
     head = f"no daemon runs; from the store {store}"
     if told.get("pid"):
         head = f"daemon {told['pid']} at {told.get('socket')}, since {told.get('started_at')}"
-    console.print(Text(clean(head)))
-    for line in _proxy(told.get("proxy") or {}):
-        console.print(Text(clean(line)))
-    if told.get("durable") is False:
-        console.print(Text("degraded: the store cannot be written, nothing new survives a restart"))
-    for profile in told["profiles"]:
-        state = str(profile.get("state"))
-        title = Text(f"\n{clean(str(profile.get('profile')))}  ", style="bold")
-        title.append(clean(state.replace("_", " ")), style=_COLOUR.get(state, "red"))
-        console.print(title)
-        for label, value in _lines(profile, datetime.now(UTC).timestamp()):
-            console.print(Text(f"  {label:<14}  {clean(value)}"))
+    with console.capture() as shown:
+        console.print(Text(clean(head)))
+        for line in _proxy(told.get("proxy") or {}):
+            console.print(Text(clean(line)))
+        if told.get("durable") is False:
+            console.print(
+                Text("degraded: the store cannot be written, nothing new survives a restart")
+            )
+        for profile in told["profiles"]:
+            state = str(profile.get("state"))
+            title = Text(f"\n{clean(str(profile.get('profile')))}  ", style="bold")
+            title.append(clean(state.replace("_", " ")), style=_COLOUR.get(state, "red"))
+            console.print(title)
+            for label, value in _lines(profile, datetime.now(UTC).timestamp()):
+                console.print(Text(f"  {label:<14}  {clean(value)}"))
+    return shown.get().rstrip("\n")
 
 
 def _proxy(told: Mapping[str, Any]) -> Iterator[str]:

@@ -25,8 +25,7 @@ def tell(error: HarvesterError, *, as_json: bool) -> int:
     from harvester.redact import clean  # costs time that only a failure should pay
 
     if as_json:
-        sys.stdout.write(json.dumps({"error": error.as_dict()}, ensure_ascii=False) + "\n")
-        sys.stdout.flush()
+        put(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
         return error.exit_code
     lines = [f"harvester: {clean(error.message, _MESSAGE_LIMIT)}"]
     if error.hint:

@@ -12,7 +12,8 @@ import pytest
 
 from fakedaemon import SESSION, FakeDaemon
 from harvester.__main__ import main
-from harvester.hot import FORMATS, plain_token
+from harvester.hot import FORMATS, VARIABLES, knows, plain_token
+from harvester.settings import model
 from harvester.wire import FORMATS as ALL_FORMATS
 
 _RUN = """
@@ -161,6 +162,58 @@ def test_whatever_is_unusual_is_left_to_the_long_way(args: list[str]) -> None:
 
 def test_the_formats_here_are_the_formats_there_are() -> None:
     assert set(FORMATS) == set(ALL_FORMATS)
+
+
+def test_the_variables_here_are_the_variables_there_are() -> None:
+    names = {*model.every_name(), *model.CALL_NAMES, *model.TOLD_TO_PROGRAMS}
+    assert {name.upper() for name in names - model.ONLY_IN_TOML} == VARIABLES
+
+
+@pytest.mark.parametrize("command", ["token", "credential-helper get"])
+def test_a_misspelt_variable_is_told_though_a_daemon_has_a_session(
+    home: Path, daemon: FakeDaemon, command: str
+) -> None:
+    daemon.set("/v1/session", SESSION)
+    done = in_a_process(home, *command.split(), HARVESTER_PROFIL="work")
+    assert (done.returncode, done.stdout) == (78, ""), "not another account's session"
+    assert "did you mean HARVESTER_PROFILE?" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "known"),
+    [
+        ("HARVESTER_ORIGIN", True),
+        ("HARVESTER_PORT_80_TCP", True),
+        ("HARVESTER_SERVICE_HOST", True),
+        ("HARVESTER_MESSAGE", True),
+        ("HARVESTER_PROFILES__WORK_EU__PASSWORD_FILE", True),
+        ("HARVESTER_PROFILES__WORK_EU__ORIGN", False),
+        ("HARVESTER_PROFILES__WORK_EU", False),
+        ("HARVESTER_origin", False),
+        ("HARVESTER_", False),
+        ("ORIGN", True),
+    ],
+)
+def test_which_variables_are_known(variable: str, known: bool) -> None:
+    assert knows({variable: "x"}) is known
+
+
+@pytest.mark.parametrize(
+    ("args", "environ", "told"),
+    [
+        (("--profile", "Bad Name"), {}, "there is no profile 'Bad Name'"),
+        (("--profile", "x" * 100_000), {}, "there is no profile"),
+        ((), {"HARVESTER_ORIGIN": "nonsense"}, "HARVESTER_ORIGIN is no origin"),
+    ],
+    ids=["a name that is none", "a name that is no file's", "an origin that is none"],
+)
+def test_what_the_daemon_finds_wrong_is_told_in_the_words_of_the_command(
+    home: Path, daemon: FakeDaemon, args: tuple[str, ...], environ: dict[str, str], told: str
+) -> None:
+    daemon.problem("/v1/session", "usage", status=400)
+    done = in_a_process(home, "token", *args, HARVESTER_USERNAME="ada", **environ)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert told in done.stderr
 
 
 def test_a_reader_that_goes_away_is_no_traceback(home: Path, daemon: FakeDaemon) -> None:
