@@ -242,8 +242,15 @@ def mutants() -> Iterator[Mutant]:
     yield _off(
         "only a proved session replaces one",
         "keeper.py",
-        "        last = self._held.usable()\n        if last is None:\n            raise failure",
-        "        last = None\n        if last is None:\n            raise failure",
+        "        last = self._held.usable()\n        if last is None:\n            await",
+        "        last = None\n        if last is None:\n            await",
+    )
+    yield _off(
+        "a refusal is written down where nobody may climb",
+        "ascent.py",
+        "if self._condition.ledger.refused < last.generation:",
+        "if False:",
+        "tests/unit/test_crossings.py",
     )
     yield _off(
         "a refused session stays refused over a restart",
