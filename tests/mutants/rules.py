@@ -437,8 +437,8 @@ def mutants() -> Iterator[Mutant]:
     yield _off(
         "a refusal is written down though nobody may act upon it",
         "keeper.py",
-        "if session is None and self._held.session is not None:",
-        "if False:",
+        "            await self._ascent.remember()\n            raise SignInForbidden(",
+        "            raise SignInForbidden(",
         "tests/unit/test_witnesses.py",
     )
     yield _off(
