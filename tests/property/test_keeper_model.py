@@ -156,6 +156,13 @@ class KeeperModel(RuleBasedStateMachine):
         self.dead = True
         self.deaths += 1
 
+    def went_without(self) -> None:
+        """Nobody was given anything: then the site has said no to what was held."""
+        self.hindered = True
+        if self.held and not self.dead:
+            assert not self.alive and self.keeper.current is None
+            self.died()
+
     def note(self, served: Served) -> None:
         """What was handed out becomes what the model holds."""
         generation = served.session.generation
@@ -198,7 +205,7 @@ class KeeperModel(RuleBasedStateMachine):
             else:
                 assert isinstance(each, HarvesterError), each
                 assert not free, f"nothing was in the way of a session: {each.code}"
-                self.hindered = True
+                self.went_without()
         if fresh:
             assert (self.town.sign_in_count, self.probes()) == (before, probes), "work for nothing"
         # A silent one that is asked for a password leads to a scripted one: two, never more.
@@ -207,13 +214,15 @@ class KeeperModel(RuleBasedStateMachine):
     @precondition(lambda self: self.held and not self.dead)
     @rule()
     def report_current(self) -> None:
-        up = self.town.site_up() and not self.resting
+        up, resting = self.town.site_up(), self.resting
         alive, before = self.alive, self.town.sign_in_count
         free, generation = self.free, self.held
         told = self.asked(self.keeper.report(generation=generation, wait_s=300))
         if not up:
             assert isinstance(told, Served)
             assert (told.verdict, told.stale) == ("unreachable", True)
+        elif isinstance(told, Served) and resting and told.stale:
+            assert told.verdict == "unreachable"
         elif alive:
             assert isinstance(told, Served)
             assert told.verdict == "alive"
@@ -268,7 +277,7 @@ class KeeperModel(RuleBasedStateMachine):
             assert told.session.generation > before or told.stale
         else:
             assert not free, told.message
-            self.hindered = True
+            self.went_without()
 
     @rule()
     def check(self) -> None:
