@@ -122,7 +122,8 @@ async def test_parameters_reach_the_keeper(client: aiohttp.ClientSession, house:
     async with client.post("/v1/unlock", json={"force": True}) as answer:
         assert await answer.json() == {"done": True, "cleared": None}
     async with client.post("/v1/logout", data=b"") as answer:
-        assert await answer.json() == {"done": True, "signed_out": True}
+        told = {"had_session": True, "signed_out": True, "denied": None}
+        assert await answer.json() == {"done": True, **told}
     assert house.all["work-eu"].calls == [
         ("get", {"min_valid_s": 12.5, "wait_s": 0.0, "may_sign_in": False})
     ]
@@ -276,9 +277,9 @@ async def test_liveness_asks_nobody_and_readiness_lists_who_is_not(
     assert house.default.calls == []
 
 
-async def test_status_is_the_houses_own(client: aiohttp.ClientSession) -> None:
+async def test_status_is_the_houses_own(client: aiohttp.ClientSession, house: FakeHouse) -> None:
     async with client.get("/v1/status") as answer:
-        assert await answer.json() == {"version": 1, "profiles": []}
+        assert await answer.json() == house.status()
 
 
 async def test_the_description_names_every_path_parameter_code_and_format(

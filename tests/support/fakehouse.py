@@ -83,7 +83,7 @@ class FakeKeeper:
 
     async def logout(self) -> Mapping[str, Any]:
         await self._serve("logout")
-        return {"signed_out": True}
+        return {"had_session": True, "signed_out": True, "denied": None}
 
     async def unlock(self, *, force: bool) -> Mapping[str, Any]:
         await self._serve("unlock", force=force)
@@ -109,7 +109,9 @@ class FakeHouse:
         return {"profile": name, **when, **self.keeper(name).stands}
 
     def status(self) -> Mapping[str, Any]:
-        return {"version": 1, "profiles": []}
+        about = {"harvester": "0.1.0", "pid": 1, "started_at": "2026-11-23T10:00:00Z"}
+        way = {"socket": "/run/harvester/harvester.sock", "proxy": None, "file_troubles": {}}
+        return {"version": 1, **about, **way, "durable": True, "profiles": []}
 
     async def history(self, name: str, *, limit: int) -> Sequence[Mapping[str, Any]]:
         await self.keeper(name)._serve("history", limit=limit)
