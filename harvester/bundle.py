@@ -18,7 +18,13 @@ from typing import Any, Literal
 
 from harvester import ledger_form, whose
 from harvester.clock import Clock, Moment, reckon
-from harvester.errors import NotConfigured, OriginMismatch, StoreCorrupt, StoreTooNew
+from harvester.errors import (
+    NotConfigured,
+    OriginMismatch,
+    StoreCorrupt,
+    StoreSwapped,
+    StoreTooNew,
+)
 from harvester.kept_ledger import dated_text, parsed
 from harvester.ledger import Ledger
 from harvester.locking import locked, to_the_end
@@ -151,6 +157,13 @@ class Bundles:
         except StoreCorrupt as error:
             error.message = f"this is no whole bundle: {error.message.rpartition(': ')[2]}"
             error.hint = "nothing was changed; carry it anew: harvester export --sealed"
+            raise
+        except StoreSwapped as error:
+            mine = self._profile.name
+            error.message = (
+                f"this is {error.message.rpartition(' lies ')[2]}, not the bundle of {mine}"
+            )
+            error.hint = "nothing was changed; name the profile that it belongs to: --profile"
             raise
         bundle = parsed(plaintext, self._read, "bundle")
         held = self._profile.site.origin

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from harvester import knoq
-from harvester.clock import rfc3339
+from harvester.clock import parse_rfc3339, rfc3339
 from harvester.errors import HarvesterError, Usage
 from harvester.session import Cookie, Served, Session, cookie_header
 
@@ -55,6 +55,18 @@ def session_object(served: Served) -> dict[str, Any]:
     if served.error is not None:
         shown["error"] = served.error.as_dict()
     return shown
+
+
+def session_of(told: Mapping[str, Any]) -> Session:
+    """The session of a session object, as far as one tells it.  Raises ValueError, KeyError or
+    TypeError where it is none."""
+
+    def dated(one: Mapping[str, Any]) -> dict[str, Any]:
+        return {**one, "expires_at": parse_rfc3339(one.get("expires_at"))}
+
+    times = {name: parse_rfc3339(told.get(name)) or 0.0 for name in ("obtained_at", "proved_at")}
+    cookies = [dated(cookie) for cookie in told["cookies"]]
+    return Session.from_dict({**dated(told), **times, "cookies": cookies})
 
 
 def beside(served: Served) -> dict[str, str]:

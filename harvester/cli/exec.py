@@ -21,7 +21,7 @@ import click
 from harvester import knoq, wire
 from harvester.cli.call import Call, global_options, pass_call
 from harvester.cli.child import Child
-from harvester.cli.giving import keep, session_text
+from harvester.cli.giving import in_form, keep, session_text
 from harvester.cli.token import Duration
 from harvester.client import Client
 from harvester.errors import HarvesterError, Usage
@@ -59,9 +59,7 @@ def command(
     may = not no_sign_in
     told = json.loads(session_text(call, form="json", min_valid_s=min_valid, sign_in=may))
     client, name = call.client(), call.profile_name()
-    text = json.dumps(told, ensure_ascii=False)
-    if form != "json":
-        text = session_text(call, form=form, sign_in=False, again=True)
+    text = in_form(told, form)
     # From here on a signal is the program's, and no end of it leaves the file behind.
     with Child() as child, _private_directory() as directory:
         path = Path(directory) / "session"

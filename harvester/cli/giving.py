@@ -6,7 +6,10 @@ that is ours alone.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from harvester import wire
 from harvester.cli.call import Call
@@ -14,14 +17,12 @@ from harvester.cli.telling import put, warn
 from harvester.client import TOKEN_WAIT_S, warnings_of
 from harvester.errors import Bug, NoDaemon
 from harvester.outlets.files import refuse_shared
+from harvester.session import Served
 from harvester.vault.durable import Disk
 
 
-def session_text(
-    call: Call, *, form: str, min_valid_s: float = 0.0, sign_in: bool, again: bool = False
-) -> str:
-    """The session of the chosen profile in one of ``wire.FORMATS``; warnings are told, unless
-    it is asked for ``again``, in another form.
+def session_text(call: Call, *, form: str, min_valid_s: float = 0.0, sign_in: bool) -> str:
+    """The session of the chosen profile in one of ``wire.FORMATS``; warnings are told.
 
     Raises HarvesterError; never gives an empty text.
     """
@@ -42,9 +43,16 @@ def session_text(
         warnings = warnings_of(wire.session_object(served))
     if not text:
         raise Bug("there is a session, but nothing to print", hint="try --format cookie")
-    if warnings and not call.quiet and not again:
+    if warnings and not call.quiet:
         warn(warnings)
     return text
+
+
+def in_form(told: Mapping[str, Any], form: str) -> str:
+    """The same session in another form.  Asked for a second time, it might be another one."""
+    if form == "json":
+        return json.dumps(told, ensure_ascii=False)
+    return wire.printable(Served(wire.session_of(told)), form)
 
 
 def deliver(text: str, output: str | None) -> int:

@@ -9,7 +9,7 @@ import click
 
 from harvester import wire
 from harvester.cli.call import Call, global_options, pass_call
-from harvester.cli.giving import deliver, session_text
+from harvester.cli.giving import deliver, in_form, session_text
 from harvester.cli.telling import put
 from harvester.clock import parse_duration
 from harvester.errors import Usage
@@ -69,8 +69,5 @@ def _for_github(
     lines = github.masks([(one["name"], one["value"]) for one in told["cookies"]])
     if put("\n".join(lines)):
         return 1  # who does not hear of the masks gets no file either
-    text = json.dumps(told, ensure_ascii=False)
-    if form != "json":
-        text = session_text(call, form=form, sign_in=False, again=True)
-    github.hand_over(text, temp, outputs)
+    github.hand_over(in_form(told, form), temp, outputs)
     return 0

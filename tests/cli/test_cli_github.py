@@ -14,6 +14,7 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
+from fakedaemon import SESSION, FakeDaemon
 from fakeonce import FakeOnce, Run, served
 from harvester.errors import NeedsHuman
 from harvester.session import Cookie
@@ -123,6 +124,17 @@ def test_the_file_is_in_the_format_that_was_asked_for(
     assert capsys.readouterr().err.count("warning") == 1
     path = (home / "github-output").read_text().rpartition("=")[2].strip()
     assert Path(path).read_text().startswith("# Netscape")
+
+
+def test_what_is_in_the_file_is_what_was_masked_though_the_daemon_renews_it_meanwhile(
+    cli: Run, job: Path, home: Path, daemon: FakeDaemon, capsys: Out
+) -> None:
+    daemon.set("/v1/session", SESSION)
+    assert cli("token", "--github", "--format", "cookie") == 0
+    assert [one.path for one in daemon.asked] == ["/v1/session"], "a second answer may be another"
+    masked, _ = runner(capsys.readouterr().out)
+    path = (home / "github-output").read_text().rpartition("=")[2].strip()
+    assert Path(path).read_text() == "sid=v1\n" and "v1" in masked
 
 
 @pytest.mark.parametrize("name", ["RUNNER_TEMP", "GITHUB_OUTPUT"])

@@ -188,6 +188,9 @@ async def test_what_is_not_ours_is_named_and_changes_nothing(
     with pytest.raises(HarvesterError) as caught:
         await other.bundles.unpack(spoil(bundle))
     assert caught.value.code == code
+    if code == "store_swapped":
+        assert caught.value.message.startswith("this is the ")
+        assert "--profile" in caught.value.hint, "nobody moved a file in a store"
     assert files(tmp_path / "2") == before
     assert world.probes == probes, "nothing was sent to the site"
     if not who:

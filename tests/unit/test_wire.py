@@ -8,7 +8,7 @@ import pytest
 
 from harvester.errors import OriginNotAllowed, SiteDown, Usage
 from harvester.session import Cookie, Served
-from harvester.wire import FORMATS, printable, problem, session_object
+from harvester.wire import FORMATS, printable, problem, session_object, session_of
 from jars import session
 
 ODD = Cookie("sid", "a\"b'c%2F=d\\e $x", ".knoq.one", http_only=True, secure=True)
@@ -51,6 +51,15 @@ def test_the_value_of_two_cookies_is_refused_with_the_format_that_works():
     with pytest.raises(Usage) as caught:
         printable(BOTH, "value")
     assert "cookie" in caught.value.hint
+
+
+@pytest.mark.parametrize("served", [SERVED, BOTH], ids=["one cookie", "two"])
+def test_what_is_told_of_a_session_prints_as_the_session_does(served: Served) -> None:
+    told = json.loads(json.dumps(session_object(served)))
+    again = Served(session_of(told))
+    for form in FORMATS:
+        if form != "value" or served is SERVED:
+            assert printable(again, form) == printable(served, form)
 
 
 def test_an_unknown_format_names_the_known_ones():
