@@ -8,13 +8,14 @@ Must not know: who waits for the flight, or what a caller is answered.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from harvester import ladder, reasons
 from harvester.afterlife import Afterlife
 from harvester.by_hand import ByHand
 from harvester.climb import Climber
 from harvester.condition import Condition
-from harvester.errors import HarvesterError
+from harvester.errors import HarvesterError, KeyWrong, StoreError
 from harvester.held import Held
 from harvester.lives import Life
 from harvester.profile import Profile
@@ -80,7 +81,9 @@ class Ascent:
         if last is None or not self._held.refused:
             return
         if self._condition.ledger.refused < last.generation:
-            await self._climber.remember(last)
+            # What kept the climb off is told; the next failure tries to write this again.
+            with suppress(StoreError, KeyWrong):
+                await self._climber.remember(last)
             await self._condition.read_ledger()
 
     async def bring(self, cookies: tuple[Cookie, ...], user_agent: str) -> Session:

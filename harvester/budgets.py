@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from harvester.errors import AccountLocked, BudgetSpent, CredentialsRejected, HarvesterError
-from harvester.ledger import DAY_S, HOUR_S, LOCKED_AT_LEAST_S, Ledger
+from harvester.ledger import DAY_S, HOUR_S, Ledger
 from harvester.profile import Profile
 
 # Lock-out thresholds in the wild start at 3, and the person needs one try of his own.
@@ -28,17 +28,15 @@ def refuses_submit(
     the same account."""
     others = tuple(others)
     for other in others:
-        latch = other.latch
-        if latch is not None and latch.error.get("code") == AccountLocked.code:
-            left_s = LOCKED_AT_LEAST_S - (now - latch.since)
-            if left_s > 0:
-                return AccountLocked(
-                    "the provider locked the account when another profile of it signed in, less "
-                    "than a day ago",
-                    hint="have it unlocked by its administrator and run `harvester unlock "
-                    "--force` for that profile",
-                    retry_after_s=left_s,
-                )
+        left_s = other.lock_left_s(now)
+        if left_s > 0:
+            return AccountLocked(
+                "the provider locked the account when another profile of it signed in, less than "
+                "a day ago",
+                hint="have it unlocked by its administrator and run `harvester unlock --force` "
+                "for that profile",
+                retry_after_s=left_s,
+            )
     counted = [one for each in (ledger, *others) for one in each.since_success()]
     # What another profile sent is in that one's ledger, and is cleared there.
     unlock = "run: harvester unlock"

@@ -48,13 +48,13 @@ class ByHand:
         self._bucket = Bucket(float(BROUGHT), clock.awake_s())
 
     async def unlock(self, *, asked_at: float, force: bool) -> tuple[Ledger, Latch | None]:
-        """The ledger after it, and what was cleared.  Raises AccountLocked (see pardon.py)."""
+        """The ledger after it, and the latch before.  Raises AccountLocked (see pardon.py)."""
         async with locked(self._records.lock(), LOCK_PATIENCE_S):
             ledger = await asyncio.to_thread(self._records.ledger)
             now = self._clock.wall_s()
             after = unlocked(ledger, now, asked_at=asked_at, force=force)
             await to_the_end(self._records.keep_unlocked_ledger, after)
-        return after, ledger.latch if after.latch is None else None
+        return after, ledger.latch
 
     async def logout(self) -> tuple[Ledger, dict[str, Any]]:
         """The ledger after it, and whether the site ended the session and refuses it now."""

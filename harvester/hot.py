@@ -197,14 +197,9 @@ def put(text: str) -> int:
             sys.stdout.buffer.write((text + "\n").encode("utf-8", "backslashreplace"))
         sys.stdout.flush()
     except OSError as error:
-        return not_taken(error)
+        if not isinstance(error, BrokenPipeError):  # that reader went away, and knows it
+            sys.stderr.write(f"harvester: standard output cannot be written: {error.strerror}\n")
+        # Without this the interpreter tries and complains again when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
     return 0
-
-
-def not_taken(error: OSError) -> int:
-    """Standard output did not take what it was given; returns the exit code."""
-    if not isinstance(error, BrokenPipeError):  # that reader went away, and knows it
-        sys.stderr.write(f"harvester: standard output cannot be written: {error.strerror}\n")
-    # Without this the interpreter tries and complains again when it ends.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return 1

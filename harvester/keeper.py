@@ -279,10 +279,14 @@ class Keeper:
         await self._upkeep.follow_store()
 
     async def unlock(self, *, force: bool = False) -> dict[str, Any]:
-        """A person mended the cause: open the latch.  Raises AccountLocked (see pardon.py)."""
+        """A person mended the cause: open the latch.  Raises AccountLocked (see pardon.py), or
+        the error of a latch that was set while this waited."""
         asked_at = self._clock.wall_s()
         await self._flight.landed()
         self._condition.ledger, was = await self._by_hand.unlock(asked_at=asked_at, force=force)
+        newer = self._condition.ledger.latch
+        if newer is not None:
+            raise newer.as_error()
         self._flight.forgive()
         self._summons.over()
         if was is not None:

@@ -18,7 +18,7 @@ from typing import Any, Literal
 from harvester import prices
 from harvester.attempts import Latch, Outcome, Submit
 from harvester.bucket import Bucket
-from harvester.errors import ConfigClock, HarvesterError, Refused, TimedOut
+from harvester.errors import AccountLocked, ConfigClock, HarvesterError, Refused, TimedOut
 from harvester.errors import from_dict as error_from_dict
 from harvester.lives import EarlyEnd, Life
 from harvester.prices import Cheap
@@ -143,6 +143,13 @@ class Ledger:
         """The refusal that the latch repeats, if a refusal closed it."""
         error = None if self.latch is None else self.latch.as_error()
         return error if isinstance(error, Refused) else None
+
+    def lock_left_s(self, now: float) -> float:
+        """Seconds for which a locked account is left alone; 0 where there is no lock any more."""
+        latch = self.latch
+        if latch is None or latch.error.get("code") != AccountLocked.code:
+            return 0.0
+        return max(0.0, LOCKED_AT_LEAST_S - (now - latch.since))
 
     def stops(self, rung: str, settings: str) -> HarvesterError | None:
         """The latch's error, if it is closed for this rung under these settings."""

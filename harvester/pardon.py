@@ -11,24 +11,22 @@ from dataclasses import replace
 from types import MappingProxyType
 
 from harvester.errors import AccountLocked
-from harvester.ledger import LOCKED_AT_LEAST_S, Ledger
+from harvester.ledger import Ledger
 
 
 def unlocked(ledger: Ledger, now: float, *, asked_at: float, force: bool) -> Ledger:
     """The ledger after a person mended the cause; ``asked_at`` is when he said so, in seconds
     since 1970.  Raises AccountLocked within a day of a lock unless forced."""
+    left_s = ledger.lock_left_s(now)
+    if left_s > 0 and not force:
+        raise AccountLocked(
+            "the provider locked the account less than a day ago; another try now would lengthen "
+            "the lock",
+            hint="wait, or have it unlocked by its administrator and run: harvester unlock --force",
+            retry_after_s=left_s,
+            latched=True,
+        )
     latch = ledger.latch
-    if latch is not None and latch.error.get("code") == AccountLocked.code and not force:
-        left_s = LOCKED_AT_LEAST_S - (now - latch.since)
-        if left_s > 0:
-            raise AccountLocked(
-                "the provider locked the account less than a day ago; another try now "
-                "would lengthen the lock",
-                hint="wait, or have it unlocked by its administrator and run: "
-                "harvester unlock --force",
-                retry_after_s=left_s,
-                latched=True,
-            )
     # A clock that was set back since makes nothing new.
     unseen = {id(one) for one in ledger.submits if asked_at < one.at <= now}
     refused = {one.fingerprint for one in ledger.submits if id(one) in unseen}

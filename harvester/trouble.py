@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from harvester import errors
 from harvester.budgets import refuses_submit
 from harvester.errors import HarvesterError
-from harvester.ledger import LOCKED_AT_LEAST_S, Ledger
+from harvester.ledger import Ledger
 from harvester.profile import Profile
 
 _KINDS: tuple[tuple[type[HarvesterError], str], ...] = (
@@ -112,7 +112,7 @@ def of_ledger(ledger: Ledger, profile: Profile, now: float, *, well: bool) -> Tr
     if latch is not None:
         error = latch.as_error()
         told = of_error(error, since=latch.since or None, next_try_at=None)
-        if told.kind == "locked" and 0 <= now - latch.since < LOCKED_AT_LEAST_S:
+        if ledger.lock_left_s(now) > 0:
             return _helped(told, "have the account unlocked, then run: harvester unlock --force")
         return _helped(told, _UNLOCK) if told.kind == "store_fault" else told
     waits = ledger.waits(now)

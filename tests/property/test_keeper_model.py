@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 )
 
 from engine import Engine, profile
-from harvester.errors import HarvesterError, NotNow, Usage
+from harvester.errors import CredentialsRejected, HarvesterError, NotNow, Usage
 from harvester.profile import SecretSource
 from harvester.records import Records
 from harvester.session import Served
@@ -56,6 +56,8 @@ class Watched(Town):
     flying = 0
     rest_until = 0.0
     """The site asked to be left alone until then."""
+    refused: set[str]
+    """Passwords that are not sent again until a person says so."""
 
     async def _trouble(self) -> Answer | None:
         answer = await super()._trouble()
@@ -71,6 +73,13 @@ class Watched(Town):
             return await super().run(job, overseer)
         finally:
             self.flying -= 1
+
+    async def _types(self, job: Job, overseer: Overseer) -> Stopped | None:
+        stopped = await super()._types(job, overseer)
+        if stopped is not None and isinstance(stopped.error, CredentialsRejected):
+            assert job.password is not None
+            self.refused.add(job.password.value)
+        return stopped
 
     def _received(self, profile: str) -> None:
         super()._received(profile)
@@ -97,6 +106,7 @@ class KeeperModel(RuleBasedStateMachine):
         self.runner = asyncio.Runner(loop_factory=lambda: SimulatedLoop(clock))
         self.directory = tempfile.TemporaryDirectory(dir=self.root)
         self.known = "right"
+        self.town.refused = set()
         self.held = 0
         self.highest = 0
         self.began_at = 0.0
@@ -150,6 +160,7 @@ class KeeperModel(RuleBasedStateMachine):
             and not self.resting
             and not self.hindered
             and self.known == self.town.password
+            and self.known not in self.town.refused
             and recent < 3
             and self.town.counts["silent"] < 9
         )
@@ -316,6 +327,7 @@ class KeeperModel(RuleBasedStateMachine):
     def unlock(self) -> None:
         self.town.person_mends()
         self.run(self.keeper.unlock(force=True))
+        self.town.refused.clear()
         self.hindered = self.known != self.town.password
 
     @rule()

@@ -421,10 +421,13 @@ def test_who_unlocks_while_a_password_is_under_way_has_not_seen_its_refusal(
             assert theirs.acquire_nonblocking()
             unlocking = asyncio.create_task(engine.keeper.unlock())
             await asyncio.sleep(2)
-            ledger = records.ledger().with_submit(world.clock.wall_s(), "mistyped")
-            records.keep_ledger(ledger.with_rejected("mistyped"))
+            now = world.clock.wall_s()
+            ledger = records.ledger().with_submit(now, "mistyped").with_rejected("mistyped")
+            refused = CredentialsRejected("refused")
+            records.keep_ledger(ledger.with_latch(now, refused, blocks=("scripted",), settings="s"))
             await asyncio.sleep(2)
-        assert (await unlocking)["cleared"] is None
+        with pytest.raises(CredentialsRejected):
+            await unlocking
         after = Records(engine.store, "default", world.clock).ledger()
         assert after.rejected_fingerprints() == ("mistyped",)
         assert len(after.since_success()) == 1
