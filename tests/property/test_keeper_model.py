@@ -30,7 +30,7 @@ from engine import Engine, profile
 from harvester.errors import CredentialsRejected, HarvesterError, NotNow, Usage
 from harvester.profile import SecretSource
 from harvester.records import Records
-from harvester.session import Served
+from harvester.session import Cookie, Served
 from harvester.signer import Overseer
 from harvester.signin.dialogue import Job, SignedIn, Stopped
 from harvester.vault.calls import Calls
@@ -111,7 +111,8 @@ class KeeperModel(RuleBasedStateMachine):
         self.highest = 0
         self.began_at = 0.0
         self.dead = False
-        self.deaths = 0
+        self.early_ends = 0
+        self.cookies: tuple[Cookie, ...] = ()
         self.heard_at = float("-inf")
         """When the site last told a report that the session lives."""
         self.hindered = False
@@ -143,7 +144,7 @@ class KeeperModel(RuleBasedStateMachine):
 
     @property
     def fresh(self) -> bool:
-        if not self.held or self.dead or self.deaths >= LEARNED_FROM:
+        if not self.held or self.dead or self.early_ends >= LEARNED_FROM:
             return False
         return self.town.now - self.began_at < FRESH_S
 
@@ -167,7 +168,11 @@ class KeeperModel(RuleBasedStateMachine):
 
     def died(self) -> None:
         self.dead = True
-        self.deaths += 1
+        self.ended()
+
+    def ended(self) -> None:
+        """The site refuses what was held; before its time, or only after it?"""
+        self.early_ends += self.town.now - self.began_at < LIFE_S
 
     def went_without(self) -> None:
         """Nobody was given anything: then the site has said no to what was held."""
@@ -183,6 +188,9 @@ class KeeperModel(RuleBasedStateMachine):
         if generation > self.held:
             assert generation > self.highest, "a generation was given out twice"
             assert self.town.alive(served.session.cookies)
+            if self.held and not self.dead and not self.town.alive(self.cookies):
+                self.ended()  # and whoever found it got the next one at once
+            self.cookies = served.session.cookies
             self.held = self.highest = generation
             self.began_at = self.town.now
             self.dead, self.hindered, self.out = False, False, False
@@ -295,7 +303,7 @@ class KeeperModel(RuleBasedStateMachine):
 
     @rule()
     def check(self) -> None:
-        fresh, before, out = self.fresh, self.town.sign_in_count, self.out
+        fresh, before, out = self.fresh and self.alive, self.town.sign_in_count, self.out
         was_refused = self.keeper.current is None
         next_s = self.run(self.keeper.check())
         assert next_s >= 0
