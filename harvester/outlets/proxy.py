@@ -20,13 +20,13 @@ from harvester.clock import Clock
 from harvester.errors import HarvesterError, OrganizationPinned
 from harvester.outlets.asked import Refused, read
 from harvester.outlets.connection import (
-    HEADER_LIMIT_BYTES,
     Answer,
     Door,
     header_bytes,
     too_large_header,
 )
 from harvester.outlets.errand import Errand, Keeper, Means
+from harvester.outlets.guests import HEADER_LIMIT_BYTES
 from harvester.outlets.listen import BACKLOG
 from harvester.outlets.peer import Connected
 from harvester.outlets.problems import problem_response, unexpected

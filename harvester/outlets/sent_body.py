@@ -15,7 +15,7 @@ from aiohttp.web import RequestPayloadError
 
 from harvester.errors import Usage
 from harvester.outlets.asked import Refused
-from harvester.outlets.connection import BODY_DEADLINE_S
+from harvester.outlets.guests import BODY_DEADLINE_S
 
 KEPT_EACH_BYTES = 8 * 1024 * 1024
 KEPT_IN_ALL_BYTES = 64 * 1024 * 1024

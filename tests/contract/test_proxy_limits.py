@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.outlets import connection, sent_body, turns
+from harvester.outlets import guests, sent_body, turns
 from harvester.outlets.turns import Places
 from harvester.profile import Limit
 from proxied import CHECKED, Proxied, ProxyHouse, Told, proxying
@@ -229,7 +229,7 @@ async def test_chunks_that_turn_bad_half_way_break_off_at_the_site_too(
 async def test_a_header_that_trickles_is_cut_off_here_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "HEADER_DEADLINE_S", 0.2)
+    monkeypatch.setattr(guests, "HEADER_DEADLINE_S", 0.2)
     async with before(tmp_path, always(plain())) as (site, proxied):
         assert await proxied.raw(GET[:-4]) == b""
     assert site.seen == []
