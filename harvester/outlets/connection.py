@@ -29,7 +29,6 @@ from harvester.log import event
 from harvester.outlets.guests import (
     FULL,
     HEADER_LIMIT_BYTES,
-    LINGER_S,
     Guests,
 )
 from harvester.outlets.lane import Lane, is_plain
@@ -272,7 +271,7 @@ class Door(Guests, web.Server):
             request_factory=self._begin,
             access_log=None,
             keepalive_timeout=_NEVER_S,
-            lingering_time=LINGER_S,
+            lingering_time=self.linger_s,
             tcp_keepalive=False,
             auto_decompress=False,
         )

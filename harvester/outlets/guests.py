@@ -54,6 +54,10 @@ class Guests:
     def idle_s(self) -> float:
         return IDLE_S
 
+    @property
+    def linger_s(self) -> float:
+        return LINGER_S
+
     def lets_in(self, connected: Connected) -> bool:
         """Whether the other end may open a connection at all; who may not is told nothing."""
         if may_enter(connected, self.allow_uids):
