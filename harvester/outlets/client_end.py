@@ -19,6 +19,7 @@ from typing import cast
 from harvester.errors import Usage
 from harvester.outlets.client_request import ClientRequest, Malformed, head_end
 from harvester.outlets.guests import FULL, HEADER_LIMIT_BYTES, Guests
+from harvester.outlets.receiving import Receiving
 
 # Of what a client sends before he has his answer; one read of a connection may come on top.
 _AHEAD_BYTES = HEADER_LIMIT_BYTES
@@ -27,7 +28,7 @@ Answer = Callable[[ClientRequest], Awaitable[None]]
 Refuse = Callable[[int, Usage], bytes]
 
 
-class ClientEnd(asyncio.Protocol):
+class ClientEnd(Receiving):
     """``force_close`` makes it a guest of the hall."""
 
     __slots__ = (
