@@ -204,6 +204,8 @@ class ClientRequest:
         if self._bytes_without_body > HEADER_LIMIT_BYTES and not self.whole:
             self.malformed = True  # marks between chunks, or trailers, without end
         self._tail = said[-len(_BLANK_LINE) + 1 :]
+        if self.whole:
+            self._parser = None  # it holds us, and we should not hold each other
         return said[at:]
 
     def _wake(self) -> None:

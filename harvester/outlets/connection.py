@@ -1,4 +1,4 @@
-"""One connection to an outlet: who may open it, how long and how big its requests may be.
+"""One connection to the API: who may open it, how long and how big its requests may be.
 
     connected → peer's uid? → room? → header (5 s, 16 KiB) → body (10 s) → answer → idle (30 s) ↺
                                       └ asked before, in the same bytes ─────┘  (the fast lane)
