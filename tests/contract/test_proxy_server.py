@@ -285,6 +285,26 @@ async def test_a_stop_answers_what_is_under_way_and_says_that_it_was_the_last(
     assert got.endswith(b"done")
 
 
+async def test_a_stop_in_the_middle_of_an_answer_waits_for_its_end_and_no_longer(
+    tmp_path: Path,
+) -> None:
+    gate = asyncio.Event()
+
+    async def answer(request: Seen) -> bytes:
+        request.writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbe")
+        await gate.wait()
+        return b"gu"
+
+    async with before(tmp_path, answer) as (_, proxied), proxied.talk() as (reader, writer):
+        writer.write(GET)
+        await reader.readuntil(b"be")
+        stopping = asyncio.create_task(proxied.proxy.stop(60.0))
+        await asyncio.sleep(0)
+        gate.set()
+        assert await reader.read() == b"gu"
+        await asyncio.wait_for(stopping, 5)
+
+
 async def test_a_stop_waits_no_longer_than_its_grace(tmp_path: Path) -> None:
     async def never(request: Seen) -> None:
         await request.gone()
