@@ -23,15 +23,9 @@ from aiohttp import web
 from harvester import wire
 from harvester.errors import HarvesterError, OriginMismatch, Usage
 from harvester.outlets import parameters
-from harvester.outlets.connection import (
-    BODY_DEADLINE_S,
-    BODY_LIMIT_BYTES,
-    HEADER_LIMIT_BYTES,
-    Door,
-    header_bytes,
-    too_large_header,
-)
+from harvester.outlets.connection import BODY_LIMIT_BYTES, Door, header_bytes, too_large_header
 from harvester.outlets.doorstep import Doorstep
+from harvester.outlets.guests import BODY_DEADLINE_S, HEADER_LIMIT_BYTES
 from harvester.outlets.lane import Given, Lane
 from harvester.outlets.problems import problem_response, unexpected
 from harvester.outlets.watch import Watch

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
-from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
+from multidict import CIMultiDict, MultiMapping
 
 from harvester.errors import Usage
 from harvester.outlets import parameters
@@ -59,14 +59,14 @@ class Refused(Exception):
 
 
 class Request(Protocol):
-    """What is read of a request; aiohttp's is one."""
+    """What is read of a request."""
 
     @property
     def method(self) -> str: ...
     @property
-    def raw_path(self) -> str: ...
+    def target(self) -> str: ...
     @property
-    def headers(self) -> CIMultiDictProxy[str]: ...
+    def headers(self) -> MultiMapping[str]: ...
     @property
     def version(self) -> tuple[int, int]: ...
 
@@ -113,7 +113,7 @@ def read(request: Request) -> Asked:
     """Raises Refused for what is not plain HTTP/1.1 to an origin, Usage for a bad profile name."""
     headers = request.headers
     _check_method(request)
-    _check_target(request.raw_path)
+    _check_target(request.target)
     _check_framing(request)
     named = headers.getall(PROFILE_HEADER, [DEFAULT_PROFILE])
     if len(named) > 1:
@@ -125,17 +125,18 @@ def read(request: Request) -> Asked:
         )
     return Asked(
         method=request.method,
-        target=request.raw_path,
+        target=request.target,
         headers=_going_on(headers),
         profile=parameters.profile({"profile": named[0]}),
         client=client,
         length=_length(headers),
-        expects=_expects(headers),
+        # Of a client of HTTP/1.0 it asks nothing (RFC 9110, 10.1.1).
+        expects="Expect" in headers and request.version >= (1, 1),
         wrote_origin="Origin" in headers,
     )
 
 
-def _going_on(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+def _going_on(headers: MultiMapping[str]) -> CIMultiDict[str]:
     dropped = _DROPPED | named_by_connection(headers)
     kept: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
@@ -209,15 +210,11 @@ def _check_framing(request: Request) -> None:
         raise _wrong("Expect may be 100-continue only", "leave it out", status=417)
 
 
-def _length(headers: CIMultiDictProxy[str]) -> int | None:
+def _length(headers: MultiMapping[str]) -> int | None:
     """Of the body, where it is told; 0 where there is none."""
     if "Transfer-Encoding" in headers:
         return None
     return int(headers.get("Content-Length", "0"))
-
-
-def _expects(headers: CIMultiDictProxy[str]) -> bool:
-    return "Expect" in headers
 
 
 def plain(path: str) -> str:

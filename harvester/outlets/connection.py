@@ -1,4 +1,4 @@
-"""One connection to an outlet: who may open it, how long and how big its requests may be.
+"""One connection to the API: who may open it, how long and how big its requests may be.
 
     connected → peer's uid? → room? → header (5 s, 16 KiB) → body (10 s) → answer → idle (30 s) ↺
                                       └ asked before, in the same bytes ─────┘  (the fast lane)
@@ -24,31 +24,20 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
-from harvester.errors import Busy, Usage
+from harvester.errors import Usage
 from harvester.log import event
-from harvester.outlets.doorstep import Guest
+from harvester.outlets.guests import (
+    FULL,
+    HEADER_LIMIT_BYTES,
+    Guests,
+)
 from harvester.outlets.lane import Lane, is_plain
-from harvester.outlets.peer import Connected, may_enter
 from harvester.outlets.problems import problem_response, raw_problem, unexpected
 
-# A client on this machine sends its header in one write; five seconds is a swapped-out one.
-HEADER_DEADLINE_S = 5.0
-# No request of ours carries more than a line of JSON.
-BODY_DEADLINE_S = 10.0
 # aiohttp's own time for idle connections does not see what the fast lane answers, so that ours is
 # the only one: this one is never over.
 _NEVER_S = 1e9
-# Longer than the pause between two requests of a polling tool, shorter than anybody's patience
-# with a daemon that holds 2,048 dead connections.
-IDLE_S = 30.0
-HEADER_LIMIT_BYTES = 16 * 1024
 BODY_LIMIT_BYTES = 64 * 1024
-# RLIMIT_NOFILE is raised to hold them at start.  2,000 idle ones took 11 MB (measured).
-CONNECTIONS_LIMIT = 2048
-# How soon a caller who found no room should knock again.
-FULL_RETRY_S = 1.0
-# How long the rest of an oversized body is swallowed, so that its sender gets to read the answer.
-_LINGER_S = 2.0
 
 Answer = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -118,11 +107,10 @@ class Connection(web.RequestHandler):
             # Nothing has been read, and nothing is told.
             self._outside = transport
             transport.abort()
-            event("socket.peer_refused", level=logging.WARNING)
             return False
         if not self._door.make_room():
             self._outside = transport
-            transport.write(_FULL)
+            transport.write(FULL)
             self._arm()
             return False
         return True
@@ -201,14 +189,14 @@ class Connection(web.RequestHandler):
         self._door.waiting[self] = None
         self._rested_s = self._loop.time()
         if self._idling is None:
-            self._idling = self._loop.call_later(IDLE_S, self._idle)
+            self._idling = self._loop.call_later(self._door.idle_s, self._idle)
 
     def _idle(self) -> None:
         """Close what has been idle for long; one timer, whatever was asked since it was set."""
         self._idling = None
         if not self._awaiting or self._header_bytes:
             return  # a request is under way, and its end begins anew
-        left_s = self._rested_s + IDLE_S - self._loop.time()
+        left_s = self._rested_s + self._door.idle_s - self._loop.time()
         if left_s > 0:
             self._idling = self._loop.call_later(left_s, self._idle)
         else:
@@ -248,7 +236,7 @@ class Connection(web.RequestHandler):
     def _arm(self) -> None:
         if self._deadline is None:
             since_s, self._since_s = self._since_s or self._loop.time(), None
-            self._deadline = self._loop.call_at(since_s + HEADER_DEADLINE_S, self._too_slow)
+            self._deadline = self._loop.call_at(since_s + self._door.header_s, self._too_slow)
 
     def _disarm(self) -> None:
         if self._deadline is not None:
@@ -270,37 +258,27 @@ class Connection(web.RequestHandler):
             self.force_close()
 
 
-class Door(web.Server):
+class Door(Guests, web.Server):
     """Makes the connections of one listening socket and counts them."""
 
     def __init__(
         self, answer: Answer, *, allow_uids: Collection[int], lane: Lane | None = None
     ) -> None:
-        super().__init__(
+        Guests.__init__(self, allow_uids)
+        web.Server.__init__(
+            self,
             answer,
             request_factory=self._begin,
             access_log=None,
             keepalive_timeout=_NEVER_S,
-            lingering_time=_LINGER_S,
+            lingering_time=self.linger_s,
             tcp_keepalive=False,
             auto_decompress=False,
         )
-        self.allow_uids = frozenset(allow_uids)
         self.lane = lane
-        self.inside: set[Guest] = set()
-        # Without a whole request, the one that has waited longest first.
-        self.waiting: dict[Guest, None] = {}
 
     def __call__(self) -> Connection:
         return Connection(self, loop=self._loop, **self._kwargs)
-
-    @property
-    def header_s(self) -> float:
-        return HEADER_DEADLINE_S
-
-    @property
-    def idle_s(self) -> float:
-        return IDLE_S
 
     async def let_in(
         self, sock: socket.socket, said: bytes, since_s: float, *, owed: bytes, full: bool
@@ -314,25 +292,6 @@ class Door(web.Server):
         except OSError:
             self.inside.discard(inside)
             sock.close()
-
-    def lets_in(self, connected: Connected) -> bool:
-        """Whether the other end may open a connection at all."""
-        return may_enter(connected, self.allow_uids)
-
-    def room(self) -> int:
-        """How many may be inside at once."""
-        return CONNECTIONS_LIMIT
-
-    def make_room(self) -> bool:
-        """Whether one more may come in; closes the longest waiting one if that makes room."""
-        if len(self.inside) < self.room():
-            return True
-        for oldest in self.waiting:
-            del self.waiting[oldest]
-            self.inside.discard(oldest)
-            oldest.force_close()
-            return True
-        return False
 
     def _begin(
         self,
@@ -360,12 +319,4 @@ def too_large_header() -> Usage:
     )
 
 
-_FULL = raw_problem(
-    Busy(
-        f"{CONNECTIONS_LIMIT} requests are being answered already",
-        hint="try again in a moment; close connections that are not needed",
-        retry_after_s=FULL_RETRY_S,
-    ),
-    status=503,
-)
 _HEADER_TOO_LARGE = raw_problem(too_large_header(), status=431)

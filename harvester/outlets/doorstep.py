@@ -12,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
-from collections.abc import Collection
 from typing import Protocol
 
 from harvester.log import event
+from harvester.outlets.guests import Guest
 from harvester.outlets.lane import Lane
-from harvester.outlets.peer import may_enter
+from harvester.outlets.peer import Connected
 
 # Accepted in one turn of the loop: those inside wait for 2 ms at most.  (asyncio takes the whole
 # queue at once: 4,096 used up the descriptors before one of them was looked at.)
@@ -26,12 +26,6 @@ ACCEPTS_A_TURN = 64
 _RETRY_S = 1.0
 # A header of ours fits; what is longer is judged inside.
 _SAID_LIMIT_BYTES = 2048
-
-
-class Guest(Protocol):
-    """Whoever takes up room: on the doorstep, or inside."""
-
-    def force_close(self) -> None: ...
 
 
 class Room(Protocol):
@@ -44,13 +38,12 @@ class Room(Protocol):
     waiting: dict[Guest, None]
 
     @property
-    def allow_uids(self) -> Collection[int]: ...
-
-    @property
     def header_s(self) -> float: ...
 
     @property
     def idle_s(self) -> float: ...
+
+    def lets_in(self, connected: Connected) -> bool: ...
 
     def make_room(self) -> bool: ...
 
@@ -126,10 +119,9 @@ class Doorstep:
             self._greet(sock)
 
     def _greet(self, sock: socket.socket) -> None:
-        if not may_enter(sock, self._room.allow_uids):
+        if not self._room.lets_in(sock):
             # Nothing has been read, and nothing is told.
             sock.close()
-            event("socket.peer_refused", level=logging.WARNING)
         elif not self._room.make_room():
             self._let_in(sock, b"", self._loop.time(), full=True)
         else:

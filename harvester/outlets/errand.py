@@ -11,7 +11,6 @@ import logging
 from dataclasses import dataclass
 from typing import Protocol, Self
 
-from aiohttp import web
 from multidict import CIMultiDict
 
 from harvester import knoq
@@ -19,6 +18,7 @@ from harvester.clock import Clock
 from harvester.errors import HarvesterError
 from harvester.log import event
 from harvester.outlets.asked import Asked
+from harvester.outlets.client_request import ClientRequest
 from harvester.outlets.passing import Refusal, headers_for_client, pass_on
 from harvester.outlets.sent_body import Sent, SentBody, Shelf
 from harvester.outlets.site_answer import SiteAnswer
@@ -68,7 +68,7 @@ class Errand:
     """From a request's header to the end of its answer.  A context manager: it keeps a body."""
 
     def __init__(
-        self, means: Means, request: web.BaseRequest, asked: Asked, keeper: Keeper, *, on_tcp: bool
+        self, means: Means, request: ClientRequest, asked: Asked, keeper: Keeper, *, on_tcp: bool
     ) -> None:
         self._means = means
         self._request = request
@@ -76,10 +76,10 @@ class Errand:
         self._keeper = keeper
         self._profile = keeper.profile
         self._on_tcp = on_tcp
-        self._client: Client = asked.client or id(request.protocol)
+        self._client: Client = asked.client or id(request.end)
         self._waits_to_send = asked.expects
         self._body = SentBody(
-            request.content,
+            request,
             length=asked.length,
             keep=asked.may_be_sent_twice(keeper.profile.site),
             shelf=means.shelf,
@@ -92,21 +92,20 @@ class Errand:
     def __exit__(self, *_: object) -> None:
         self._body.close()
 
-    async def run(self) -> web.StreamResponse:
+    async def run(self) -> None:
         """Raises HarvesterError, Refused, ConnectionError."""
         asked = self._asked
         # First the session: without one nothing is sent that would count at the site.
         served = await self._keeper.get(min_valid_s=0.0, wait_s=WAIT_S, may_sign_in=True)
         await self._means.pace.turn(self._profile, asked.method, asked.path, self._client)
-        told = await self._exchange(served.session, self._body.first())
-        if isinstance(told, Refusal):
+        refusal = await self._exchange(served.session, self._body.first())
+        if refusal is not None:
             # Whoever waits for a sign-in holds no place.
-            return await self._after_401(told, served.session)
-        return told
+            await self._after_401(refusal, served.session)
 
     async def _exchange(
         self, session: Session, body: Sent, *, again: bool = False
-    ) -> web.StreamResponse | Refusal:
+    ) -> Refusal | None:
         """Ask the site and give the client its answer; a first 401 is held back."""
         places = self._means.places
         await places.take(self._client)
@@ -114,23 +113,28 @@ class Errand:
             answer = await self._ask(session, body)
             try:
                 if answer.status != 401 or again:
-                    return await self._give(answer, session)
+                    await self._give(answer, session)
+                    return None
                 refusal = await Refusal.of(answer)
-                return refusal if refusal.whole else await self._give_refusal(refusal, {})
+                if refusal.whole:
+                    return refusal
+                await self._give_refusal(refusal, {})
+                return None
             finally:
                 # Of an answer that was read to its end, the connection has gone back already.
                 answer.close()
         finally:
             places.give_back()
 
-    async def _after_401(self, refusal: Refusal, refused: Session) -> web.StreamResponse:
+    async def _after_401(self, refusal: Refusal, refused: Session) -> None:
         verdict: str | None = None
         try:
             served = await self._keeper.report(generation=refused.generation, wait_s=WAIT_S)
             verdict = served.verdict
         except HarvesterError as error:
             self._log("proxy.not_refreshed", refused, level=logging.WARNING, code=error.code)
-            return await self._give_refusal(refusal, {ERROR_HEADER: error.code})
+            await self._give_refusal(refusal, {ERROR_HEADER: error.code})
+            return
         finally:
             self._means.tally.reported(self._profile.name, verdict)
         told: dict[str, str] = {} if verdict is None else {VERDICT_HEADER: verdict}
@@ -138,15 +142,15 @@ class Errand:
             told[ERROR_HEADER] = served.error.code
         session = served.session
         if (session.generation, session.cookies) == (refused.generation, refused.cookies):
-            return await self._give_refusal(refusal, told)
+            await self._give_refusal(refusal, told)
+            return
         if not self._body.may_come_again or not await self._body.rest():
             self._log("proxy.not_replayed", session)
-            return await self._give_refusal(refusal, told)
+            await self._give_refusal(refusal, told)
+            return
         self._means.tally.replayed(self._profile.name)
         self._log("proxy.replayed", session, refused=refused.generation)
-        last = await self._exchange(session, self._body.again(), again=True)
-        assert isinstance(last, web.StreamResponse)  # noqa: S101  only a first one is held back
-        return last
+        await self._exchange(session, self._body.again(), again=True)
 
     async def _ask(self, session: Session, body: Sent) -> SiteAnswer:
         asked, site = self._asked, self._profile.site
@@ -190,7 +194,7 @@ class Errand:
             status=answer.status, rest_s=rest_s,
         )  # fmt: skip
 
-    async def _give(self, answer: SiteAnswer, session: Session) -> web.StreamResponse:
+    async def _give(self, answer: SiteAnswer, session: Session) -> None:
         if "Set-Cookie" in answer.headers:
             brought = Brought(
                 answer.status,
@@ -200,19 +204,19 @@ class Errand:
             )
             await self._keeper.rolled(session.generation, brought)
         self._means.tally.proxied(self._profile.name, answer.status)
-        return await pass_on(self._request, answer, self._for_client(answer))
+        await pass_on(self._request, answer, self._for_client(answer))
 
-    async def _give_refusal(self, refusal: Refusal, told: dict[str, str]) -> web.StreamResponse:
+    async def _give_refusal(self, refusal: Refusal, told: dict[str, str]) -> None:
         self._means.tally.proxied(self._profile.name, refusal.answer.status)
-        return await refusal.pass_on(self._request, self._for_client(refusal.answer), told)
+        await refusal.pass_on(self._request, self._for_client(refusal.answer), told)
 
     def _for_client(self, answer: SiteAnswer) -> CIMultiDict[str]:
         return headers_for_client(answer, readable_by_pages=not self._on_tcp)
 
     def _go_on(self) -> None:
         """Tell a client that waits for it to send his body: when it is asked for, not before."""
-        if self._waits_to_send and self._request.transport is not None:
-            self._request.transport.write(_CONTINUE)
+        if self._waits_to_send and not self._request.begun:
+            self._request.end.write(_CONTINUE)
         self._waits_to_send = False
 
     def _log(

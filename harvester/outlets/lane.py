@@ -9,15 +9,14 @@ more, goes the ordinary way and is learned there.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from email.utils import formatdate
 from typing import Protocol
 
 from aiohttp import HttpVersion11, web
 
 from harvester.errors import UnknownProfile
+from harvester.outlets.writing import Today
 from harvester.session import Served, Session
 from harvester.tally import Tally
 
@@ -76,8 +75,7 @@ class Lane:
         self._keeper_of = keeper_of
         self._tally = tally
         self._known: dict[bytes, _Known] = {}
-        self._second = 0
-        self._date = b""
+        self._today = Today()
 
     def offer(self, request: web.BaseRequest, given: Given) -> None:
         """The answer to ``request`` is made from this, and from nothing else but its bytes."""
@@ -114,7 +112,7 @@ class Lane:
             return None
         if given.form is not None:
             self._tally.served("api", given.profile, given.form)
-        return known.before_date + self._today() + known.after_date
+        return known.before_date + self._today.date().encode("ascii") + known.after_date
 
     def forget(self) -> None:
         """A person signed out: nothing that was given out is kept."""
@@ -134,12 +132,6 @@ class Lane:
             and not now.stale
             and now.min_valid_met == given.served.min_valid_met
         )
-
-    def _today(self) -> bytes:
-        second = int(time.time())
-        if second != self._second:
-            self._second, self._date = second, formatdate(second, usegmt=True).encode("ascii")
-        return self._date
 
 
 def _written(response: web.Response) -> bytes:

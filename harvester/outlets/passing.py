@@ -10,48 +10,21 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aiohttp import web
 from multidict import CIMultiDict
 
 from harvester.outlets.asked import HOP_BY_HOP, named_by_connection
+from harvester.outlets.client_answer import ClientAnswer
+from harvester.outlets.client_request import ClientRequest
 from harvester.outlets.site_answer import SiteAnswer
 
 # No cookie of the site is for a client: his own are not sent on, so that none could come back; one
 # of the session's is a credential; and a browser would send what it gets from a port of 127.0.0.1
 # to every other port of it.
 _NOT_FOR_CLIENTS = HOP_BY_HOP | {"set-cookie", "set-cookie2"}
-_BODILESS = (204, 304)
 _CORS_PREFIX = "access-control-"
 # A refusal is held while the session is refreshed, and its body is a line or a page.
 REFUSAL_BYTES = 1024 * 1024
 REFUSAL_S = 10.0
-
-
-class PassedOn(web.StreamResponse):
-    """An answer with the site's headers and no others."""
-
-    def __init__(
-        self, request: web.BaseRequest, answer: SiteAnswer, headers: CIMultiDict[str]
-    ) -> None:
-        super().__init__(status=answer.status, reason=answer.reason, headers=headers)
-        bodiless = request.method == "HEAD" or answer.status in _BODILESS
-        marked = "Content-Length" in answer.headers or "Transfer-Encoding" in answer.headers
-        if not bodiless and not marked:
-            # It ends with its connection, as the site's does: an end that nothing marked gets no
-            # mark from us, since it may be a line that broke (aiohttp tells no difference).
-            self._length_check = False
-            self.force_close()
-
-    async def _prepare_headers(self) -> None:
-        # aiohttp names itself as the server and calls a body without a type binary.
-        added = [name for name in ("Server", "Content-Type") if name not in self.headers]
-        await super()._prepare_headers()
-        for name in added:
-            self.headers.popall(name, None)
-
-    def with_its_body(self) -> None:
-        """The body is at hand: one write is enough for head and body."""
-        self._send_headers_immediately = False
 
 
 def headers_for_client(answer: SiteAnswer, *, readable_by_pages: bool) -> CIMultiDict[str]:
@@ -82,38 +55,42 @@ def _readable(value: str) -> str:
 
 
 async def pass_on(
-    request: web.BaseRequest,
-    answer: SiteAnswer,
-    headers: CIMultiDict[str],
-    begun: bytes = b"",
-) -> web.StreamResponse:
+    request: ClientRequest, answer: SiteAnswer, headers: CIMultiDict[str], begun: bytes = b""
+) -> None:
     """Send the answer to the client, piece by piece, no faster than he reads; ``begun`` is what
     was read of it.
 
     Raises ConnectionError when either end breaks off; the client's connection is then closed."""
-    response = PassedOn(request, answer, headers)
+    end = request.end
     try:
+        told = _answer_to(request, answer, headers)
+        piece = begun + answer.read_now()
         if answer.whole:
-            return await _whole(request, response, begun + answer.read_now())
-        await response.prepare(request)
-        if begun:
-            await response.write(begun)
+            end.write(told.all_of(piece))
+            await end.drained()
+            return
+        end.write(told.head + told.piece(piece))
+        await end.drained()
         while piece := await answer.read():
-            await response.write(piece)
-        await response.write_eof()
+            end.write(told.piece(piece))
+            await end.drained()
+        end.write(told.end)
     except (OSError, ValueError) as error:
         # ValueError: a header that would forge another one.
-        if request.transport is not None:
-            request.transport.abort()
+        end.abort()
         raise ConnectionResetError(f"the answer broke off ({type(error).__name__})") from None
-    return response
 
 
-async def _whole(request: web.BaseRequest, response: PassedOn, body: bytes) -> web.StreamResponse:
-    response.with_its_body()
-    await response.prepare(request)
-    await response.write_eof(body)
-    return response
+def _answer_to(
+    request: ClientRequest, answer: SiteAnswer, headers: CIMultiDict[str]
+) -> ClientAnswer:
+    return ClientAnswer(
+        request,
+        answer.status,
+        answer.reason,
+        headers,
+        in_chunks="Transfer-Encoding" in answer.headers,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,11 +118,12 @@ class Refusal:
         return cls(answer, body, False)
 
     async def pass_on(
-        self, request: web.BaseRequest, headers: CIMultiDict[str], told: Mapping[str, str]
-    ) -> web.StreamResponse:
+        self, request: ClientRequest, headers: CIMultiDict[str], told: Mapping[str, str]
+    ) -> None:
         """As the site sent it, and ``told`` beside it."""
         headers.update(told)
         if not self.whole:
-            return await pass_on(request, self.answer, headers, self.body)
-        response = PassedOn(request, self.answer, headers)
-        return await _whole(request, response, self.body)
+            await pass_on(request, self.answer, headers, self.body)
+            return
+        request.end.write(_answer_to(request, self.answer, headers).all_of(self.body))
+        await request.end.drained()

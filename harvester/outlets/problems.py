@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from typing import cast
+from dataclasses import dataclass
+from http import HTTPStatus
 
 from aiohttp import web
 
@@ -12,21 +13,47 @@ from harvester.errors import Bug, HarvesterError
 from harvester.log import event
 
 
-def problem_response(error: HarvesterError, *, status: int | None = None) -> web.Response:
-    """An error as every outlet answers it.  ``status`` overrules where HTTP has a closer word."""
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The answer, in whatever way it is sent."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+    @property
+    def reason(self) -> str:
+        return HTTPStatus(self.status).phrase
+
+
+def problem(error: HarvesterError, *, status: int | None = None) -> Problem:
+    """``status`` overrules where HTTP has a closer word."""
     told = wire.problem(error)
     if status is not None:
         told["status"] = status
-    response = web.Response(
-        status=told["status"],
-        text=wire.as_json(told) + "\n",
-        content_type="application/problem+json",
-        headers={"Cache-Control": "no-store"},
-    )
+    headers = [
+        ("Cache-Control", "no-store"),
+        ("Content-Type", "application/problem+json; charset=utf-8"),
+    ]
     if error.retry_after_s is not None:
         # Whole seconds, rounded up: a caller that comes at that time must not be early.
-        response.headers["Retry-After"] = str(max(1, -int(-error.retry_after_s // 1)))
-    return response
+        headers.append(("Retry-After", str(max(1, -int(-error.retry_after_s // 1)))))
+    return Problem(told["status"], tuple(headers), (wire.as_json(told) + "\n").encode("utf-8"))
+
+
+def problem_response(error: HarvesterError, *, status: int | None = None) -> web.Response:
+    """For aiohttp."""
+    told = problem(error, status=status)
+    return web.Response(status=told.status, body=told.body, headers=dict(told.headers))
+
+
+def raw_problem(error: HarvesterError, *, status: int) -> bytes:
+    """As bytes, for a connection that has no request to answer yet and is closed afterwards."""
+    told = problem(error, status=status)
+    head = [f"HTTP/1.1 {status} {told.reason}", "Connection: close"]
+    head += [f"{name}: {value}" for name, value in told.headers]
+    head.append(f"Content-Length: {len(told.body)}")
+    return "\r\n".join([*head, "", ""]).encode("ascii") + told.body
 
 
 def unexpected(exc: BaseException | None) -> Bug:
@@ -34,14 +61,3 @@ def unexpected(exc: BaseException | None) -> Bug:
     bug = Bug.of(exc)
     event("bug", level=logging.ERROR, why=bug.message)
     return bug
-
-
-def raw_problem(error: HarvesterError, *, status: int) -> bytes:
-    """A problem as bytes, for a connection that has no request to answer yet."""
-    response = problem_response(error, status=status)
-    body = cast(bytes, response.body)
-    head = [f"HTTP/1.1 {status} {response.reason}", "Connection: close"]
-    head += [f"{name}: {value}" for name, value in response.headers.items()]
-    if "Content-Length" not in response.headers:
-        head.append(f"Content-Length: {len(body)}")
-    return "\r\n".join([*head, "", ""]).encode("ascii") + body

@@ -1,7 +1,8 @@
 """The proxy: any request, sent on to the profile's site with the profile's session.
 
-    connection.py lets the client in → proxy_gate.py (on TCP) → asked.py reads what he asks →
-    errand.py: his turn, the session, the site's answer, and what a 401 leads to
+    client_end.py lets the client in → client_request.py, asked.py: what he asks →
+    proxy_gate.py (on TCP) → errand.py: his turn, the session, the site's answer, and what a 401
+    leads to
 
 Owns its listening sockets and how a request is refused.  Knows nothing of how a session is got, and
 shows nobody a cookie.
@@ -14,22 +15,18 @@ import socket
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
-from aiohttp import web
+from multidict import CIMultiDict
 
 from harvester.clock import Clock
-from harvester.errors import HarvesterError, OrganizationPinned
+from harvester.errors import HarvesterError, OrganizationPinned, Usage
 from harvester.outlets.asked import Refused, read
-from harvester.outlets.connection import (
-    HEADER_LIMIT_BYTES,
-    Answer,
-    Door,
-    header_bytes,
-    too_large_header,
-)
+from harvester.outlets.client_answer import ClientAnswer
+from harvester.outlets.client_end import Answer, Hall, Refuse
+from harvester.outlets.client_request import ClientRequest
 from harvester.outlets.errand import Errand, Keeper, Means
 from harvester.outlets.listen import BACKLOG
 from harvester.outlets.peer import Connected
-from harvester.outlets.problems import problem_response, unexpected
+from harvester.outlets.problems import problem, raw_problem, unexpected
 from harvester.outlets.proxy_gate import Gate
 from harvester.outlets.sent_body import Shelf
 from harvester.outlets.turns import Pace, Places
@@ -48,17 +45,12 @@ class House(Protocol):
     def keepers(self) -> Sequence[Keeper]: ...
 
 
-class _ProxyDoor(Door):
-    """A client that goes away ends his request, and with it the one to the site."""
-
-    def __init__(self, answer: Answer, *, allow_uids: Collection[int]) -> None:
-        super().__init__(answer, allow_uids=allow_uids)
-        self.handler_cancellation = True
-
-
-class _TcpDoor(_ProxyDoor):
+class _TcpHall(Hall):
     """No kernel vouches for who is at the other end: the gate asks for the token.  Before that
     any user of the machine may connect, so there is room for fewer."""
+
+    def __init__(self, answer: Answer, refuse: Refuse) -> None:
+        super().__init__(answer, refuse, allow_uids=())
 
     def room(self) -> int:
         return TCP_CONNECTIONS_LIMIT
@@ -93,24 +85,24 @@ class Proxy:
             tally=self._tally,
             clock=clock,
         )
-        self._open: list[tuple[asyncio.Server, Door]] = []
+        self._open: list[tuple[asyncio.Server, Hall]] = []
 
     async def start(self, sock: socket.socket) -> None:
         """Answer on this unix socket, which is bound; its path stays the caller's."""
-        await self._serve(sock, _ProxyDoor(self._answer, allow_uids=self._allow_uids))
+        await self._serve(sock, Hall(self._answer, self._refused, allow_uids=self._allow_uids))
 
     async def start_tcp(self, sock: socket.socket, gate: Gate) -> None:
         """Answer on this loopback socket too, for whom the gate lets in."""
 
-        async def answer(request: web.BaseRequest) -> web.StreamResponse:
-            return await self._answer(request, gate)
+        async def answer(request: ClientRequest) -> None:
+            await self._answer(request, gate)
 
-        await self._serve(sock, _TcpDoor(answer, allow_uids=()))
+        await self._serve(sock, _TcpHall(answer, self._refused))
 
-    async def _serve(self, sock: socket.socket, door: Door) -> None:
+    async def _serve(self, sock: socket.socket, hall: Hall) -> None:
         loop = asyncio.get_running_loop()
         # Not create_unix_server: from Python 3.13 on it removes the path by itself.
-        self._open.append((await loop.create_server(door, sock=sock, backlog=BACKLOG), door))
+        self._open.append((await loop.create_server(hall, sock=sock, backlog=BACKLOG), hall))
 
     def change(self, *, https_proxy: str | None, ca_file: str | None) -> None:
         """Take another way to the sites."""
@@ -118,39 +110,47 @@ class Proxy:
 
     async def stop(self, grace_s: float) -> None:
         """Take no more clients, give those inside ``grace_s`` to be answered, close all."""
-        doors, self._open = self._open, []
-        for server, door in doors:
+        halls, self._open = self._open, []
+        for server, _ in halls:
             server.close()
-            door.pre_shutdown()
-        # aiohttp waits up to its time-out twice: for the answer, then for the cancelled task.
-        await asyncio.gather(*(door.shutdown(timeout=grace_s / 2) for _, door in doors))
+        await asyncio.gather(*(hall.stop(grace_s) for _, hall in halls))
         await self._upstream.close()
 
-    async def _answer(
-        self, request: web.BaseRequest, gate: Gate | None = None
-    ) -> web.StreamResponse:
+    async def _answer(self, request: ClientRequest, gate: Gate | None = None) -> None:
         try:
-            return await self._proxied(request, gate)
+            await self._proxied(request, gate)
         except HarvesterError as error:
-            return self._problem(error)
+            await self._tell(request, error)
         except Refused as refused:
-            response = self._problem(refused.error, refused.status)
-            for name, value in refused.headers:
-                response.headers.add(name, value)
-            response.force_close()
-            return response
+            request.keeps = False
+            await self._tell(request, refused.error, refused.status, refused.headers)
         except (asyncio.CancelledError, ConnectionError):
             raise
         except Exception as error:  # the last door: told by class and place, logged, answered
-            return self._problem(unexpected(error))
+            await self._tell(request, unexpected(error))
 
-    def _problem(self, error: HarvesterError, status: int | None = None) -> web.Response:
+    async def _tell(
+        self,
+        request: ClientRequest,
+        error: HarvesterError,
+        status: int | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
         self._tally.not_proxied(error.code)
-        return problem_response(error, status=status)
+        told = problem(error, status=status)
+        length = ("Content-Length", str(len(told.body)))
+        answer = ClientAnswer(
+            request, told.status, told.reason, CIMultiDict([*told.headers, *headers, length])
+        )
+        request.end.write(answer.all_of(told.body))
+        await request.end.drained()
 
-    async def _proxied(self, request: web.BaseRequest, gate: Gate | None) -> web.StreamResponse:
-        if header_bytes(request) > HEADER_LIMIT_BYTES:
-            raise Refused(431, too_large_header())
+    def _refused(self, status: int, error: Usage) -> bytes:
+        """What is no request, so that nobody is asked what it wants."""
+        self._tally.not_proxied(error.code)
+        return raw_problem(error, status=status)
+
+    async def _proxied(self, request: ClientRequest, gate: Gate | None) -> None:
         asked = read(request)
         if gate is not None:
             gate.check(request.headers, {one.profile.site.origin for one in self._house.keepers()})
@@ -162,4 +162,4 @@ class Proxy:
                 hint="leave HARVESTER_ORGANIZATION out to switch by hand, or use another profile",
             )
         with Errand(self._means, request, asked, keeper, on_tcp=gate is not None) as errand:
-            return await errand.run()
+            await errand.run()

@@ -15,7 +15,7 @@ import re
 import socket
 from collections.abc import Collection, Iterator
 
-from multidict import CIMultiDictProxy
+from multidict import MultiMapping
 
 from harvester.errors import ConfigInvalid, Usage
 from harvester.outlets.asked import Refused
@@ -61,7 +61,7 @@ class Gate:
         self._authority = authority
         self._token = token.encode("ascii")
 
-    def check(self, headers: CIMultiDictProxy[str], site_origins: Collection[str]) -> None:
+    def check(self, headers: MultiMapping[str], site_origins: Collection[str]) -> None:
         """Raises Refused.  ``site_origins``: what programs send that speak to a site itself."""
         hosts = headers.getall("Host", [])
         if hosts != [self._authority]:
@@ -88,7 +88,7 @@ class Gate:
                 [("Proxy-Authenticate", one) for one in _CHALLENGES],
             )
 
-    def _knows_token(self, headers: CIMultiDictProxy[str]) -> bool:
+    def _knows_token(self, headers: MultiMapping[str]) -> bool:
         # All are compared, each in constant time.
         found = False
         for one in _tokens(headers):
@@ -96,7 +96,7 @@ class Gate:
         return found
 
 
-def _tokens(headers: CIMultiDictProxy[str]) -> Iterator[bytes]:
+def _tokens(headers: MultiMapping[str]) -> Iterator[bytes]:
     for name in ("Proxy-Authorization", "Authorization"):
         for value in headers.getall(name, []):
             scheme, _, said = value.strip().partition(" ")

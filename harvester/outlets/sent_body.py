@@ -10,12 +10,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from aiohttp.streams import StreamReader
-from aiohttp.web import RequestPayloadError
-
 from harvester.errors import Usage
 from harvester.outlets.asked import Refused
-from harvester.outlets.connection import BODY_DEADLINE_S
+from harvester.outlets.client_request import ClientRequest, Malformed
+from harvester.outlets.guests import BODY_DEADLINE_S
 
 KEPT_EACH_BYTES = 8 * 1024 * 1024
 KEPT_IN_ALL_BYTES = 64 * 1024 * 1024
@@ -41,14 +39,14 @@ class SentBody:
 
     def __init__(
         self,
-        content: StreamReader,
+        request: ClientRequest,
         *,
         length: int | None,
         keep: bool,
         shelf: Shelf,
         go_on: Callable[[], None],
     ) -> None:
-        self._content = content
+        self._request = request
         self._shelf = shelf
         self._go_on = go_on
         self._kept: bytearray | None = bytearray() if keep else None
@@ -61,14 +59,17 @@ class SentBody:
             self._kept = None
 
     def first(self) -> Sent:
-        """What to send the first time."""
+        """What to send the first time.  Raises Refused where it is known already that it cannot
+        be sent."""
         if self.length == 0:
             return None
-        if self._content.is_eof() and self._content.exception() is None:
+        if self._request.whole:
             # It came with the header.
-            whole = self._content.read_nowait()
+            whole = self._request.read_now()
             self._keep(whole)
             return whole
+        if self._request.malformed:
+            raise _malformed()
         return self._pieces()
 
     @property
@@ -97,11 +98,12 @@ class SentBody:
 
     async def _pieces(self) -> AsyncIterator[bytes]:
         try:
-            while not self._content.at_eof():
-                self._go_on()
+            while True:
+                if not self._request.whole:
+                    self._go_on()
                 try:
                     async with self._reading, asyncio.timeout(BODY_DEADLINE_S):
-                        piece = await self._content.readany()
+                        piece = await self._request.read()
                 except TimeoutError:
                     raise Refused(
                         408,
@@ -110,17 +112,12 @@ class SentBody:
                             hint="send it without pauses",
                         ),
                     ) from None
-                except RequestPayloadError:
-                    raise Refused(
-                        400,
-                        Usage(
-                            "the request's body is broken off or wrongly framed",
-                            hint="send Content-Length or chunks as HTTP/1.1 says",
-                        ),
-                    ) from None
-                if piece:
-                    self._keep(piece)
-                    yield piece
+                except Malformed:
+                    raise _malformed() from None
+                if not piece:
+                    return
+                self._keep(piece)
+                yield piece
         except Refused as refused:
             self.trouble = refused
             raise
@@ -142,3 +139,13 @@ class SentBody:
         if self._kept is not None:
             self._shelf.free_bytes += len(self._kept)
             self._kept = None
+
+
+def _malformed() -> Refused:
+    return Refused(
+        400,
+        Usage(
+            "the request's body is broken off or wrongly framed",
+            hint="send Content-Length or chunks as HTTP/1.1 says",
+        ),
+    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol, cast
 
+from harvester.outlets.receiving import Receiving
 from harvester.outlets.sent_body import Sent
 from harvester.outlets.site_answer import BrokeOff, Late, SiteAnswer
 
@@ -27,7 +28,7 @@ class Pool(Protocol):
         """It is closed."""
 
 
-class SiteEnd(asyncio.Protocol):
+class SiteEnd(Receiving):
     """``origin`` is where it leads."""
 
     def __init__(self, pool: Pool, origin: str) -> None:

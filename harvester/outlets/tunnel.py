@@ -25,7 +25,7 @@ _TOLD = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r]")
 # How long one address of a name is waited for before the next is tried beside it (RFC 8305).
 _NEXT_ADDRESS_S = 0.25
 
-End = TypeVar("End", bound=asyncio.Protocol)
+End = TypeVar("End", bound=asyncio.BaseProtocol)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from harvester.outlets.sent_body import Sent
 from harvester.outlets.site_answer import BrokeOff, Late, SiteAnswer
 from harvester.outlets.site_end import CHUNKED, SiteEnd
 from harvester.outlets.tunnel import Way, connect
+from harvester.outlets.writing import head
 from harvester.probe import trusted
 from harvester.profile import Site
 from harvester.redact import clean
@@ -64,9 +65,11 @@ class Upstream:
         self, site: Site, method: str, target: str, headers: CIMultiDict[str], body: Sent
     ) -> SiteAnswer:
         """The answer's head; its body is still to come.  Raises SiteDown, TimedOut."""
-        head, length = _written(site, method, target, headers, body)
+        written, length = _written(site, method, target, headers, body)
         end = await self._end(site)
-        answer = end.ask(head, body, length=length, head_only=method == "HEAD", patience_s=ANSWER_S)
+        answer = end.ask(
+            written, body, length=length, head_only=method == "HEAD", patience_s=ANSWER_S
+        )
         try:
             await answer.head()
         except Late:
@@ -193,12 +196,7 @@ def _written(
         lines.append(f"Content-Length: {length}")
     else:
         lines.append("Transfer-Encoding: chunked")
-    head = "\r\n".join([*lines, "", ""])
-    # What is sent on was looked at before; this is the last look, at all of it together.
-    ends = len(lines) + 1
-    if not (head.count("\r") == head.count("\n") == ends) or "\0" in head:
-        raise ValueError("a header that would forge another one")
-    return head.encode("utf-8"), length
+    return head(lines), length
 
 
 def _in_words(error: OSError) -> str:

@@ -22,7 +22,7 @@ from aiohttp import web
 from harvester import log, wire
 from harvester.errors import Busy, HarvesterError
 from harvester.outlets import parameters
-from harvester.outlets.connection import CONNECTIONS_LIMIT
+from harvester.outlets.guests import CONNECTIONS_LIMIT
 
 # Half of all connections: those who ask must find room whatever those who watch do.
 WATCHERS_MOST = CONNECTIONS_LIMIT // 2

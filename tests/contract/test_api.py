@@ -14,7 +14,7 @@ import pytest
 
 from fakehouse import COOKIE, ORIGIN, FakeHouse, a_session, raw
 from harvester import errors, wire
-from harvester.outlets import connection
+from harvester.outlets import guests
 from harvester.outlets.api import ROUTES, Api, openapi_text
 from harvester.outlets.listen import Listener
 from harvester.session import Served
@@ -370,7 +370,7 @@ async def test_a_stop_does_not_wait_longer_than_its_grace(tmp_path: Path, house:
 
 
 def test_a_whole_problem_can_be_sent_before_there_is_a_request() -> None:
-    head, _, body = connection._FULL.partition(b"\r\n\r\n")
+    head, _, body = guests.FULL.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
     assert b"\r\nRetry-After: 1\r\n" in head
     assert f"Content-Length: {len(body)}".encode() in head

@@ -14,7 +14,7 @@ import pytest
 from fakehouse import COOKIE, FakeHouse, FakeKeeper, a_session, serving
 from harvester import wire
 from harvester.errors import Paused, SiteDown
-from harvester.outlets import connection, lane
+from harvester.outlets import connection, guests, lane
 from harvester.outlets.api import Api
 from harvester.session import Served
 
@@ -256,7 +256,7 @@ def test_only_a_whole_plain_request_is_remembered(odd: bytes) -> None:
 async def test_a_connection_is_idle_from_its_last_answer_on(
     api: Api, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "IDLE_S", 0.3)
+    monkeypatch.setattr(guests, "IDLE_S", 0.3)
     loop = asyncio.get_running_loop()
     async with calling(path) as caller:
         begun = loop.time()
@@ -273,7 +273,7 @@ async def test_a_connection_is_idle_from_its_last_answer_on(
 async def test_who_was_just_answered_is_not_the_longest_idle(
     api: Api, path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    monkeypatch.setattr(connection, "CONNECTIONS_LIMIT", 2)
+    monkeypatch.setattr(guests, "CONNECTIONS_LIMIT", 2)
     if where == "on the doorstep":
         async with calling(path) as before:
             await before.ask(get())  # so that those who come now need not go in

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakehouse import FakeHouse, raw, serving
-from harvester.outlets import api, connection, doorstep
+from harvester.outlets import api, doorstep, guests
 from harvester.outlets.api import Api
 from harvester.outlets.listen import Listener
 
@@ -110,7 +110,7 @@ async def test_one_line_over_8_kib_is_refused(path: Path) -> None:
 async def test_a_header_that_trickles_is_cut_off_at_the_deadline(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "HEADER_DEADLINE_S", 0.2)
+    monkeypatch.setattr(guests, "HEADER_DEADLINE_S", 0.2)
     reader, writer = await asyncio.open_unix_connection(path)
     begun = asyncio.get_running_loop().time()
     gone = asyncio.create_task(reader.read())
@@ -130,7 +130,7 @@ async def test_a_header_that_trickles_is_cut_off_at_the_deadline(
 async def test_the_deadline_counts_again_for_the_second_header(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "HEADER_DEADLINE_S", 0.2)
+    monkeypatch.setattr(guests, "HEADER_DEADLINE_S", 0.2)
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(GET)
     assert b"alive" in await reader.readuntil(b"}\n")
@@ -144,7 +144,7 @@ async def test_the_deadline_counts_again_for_the_second_header(
 async def test_who_says_nothing_whole_is_sent_away_in_silence(
     path: Path, monkeypatch: pytest.MonkeyPatch, said: bytes
 ) -> None:
-    monkeypatch.setattr(connection, "HEADER_DEADLINE_S", 0.2)
+    monkeypatch.setattr(guests, "HEADER_DEADLINE_S", 0.2)
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(said)
     begun = asyncio.get_running_loop().time()
@@ -158,7 +158,7 @@ async def test_who_says_nothing_whole_is_sent_away_in_silence(
 async def test_a_header_begun_on_the_doorstep_has_no_more_time_inside(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "HEADER_DEADLINE_S", 0.4)
+    monkeypatch.setattr(guests, "HEADER_DEADLINE_S", 0.4)
     reader, writer = await asyncio.open_unix_connection(path)
     begun = asyncio.get_running_loop().time()
     writer.write(b"GET /livez HTTP/1.1\r\n")
@@ -213,7 +213,7 @@ async def test_a_body_that_does_not_come_is_not_waited_for(
 async def test_a_slow_answer_is_no_slow_request(
     path: Path, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "HEADER_DEADLINE_S", 0.05)
+    monkeypatch.setattr(guests, "HEADER_DEADLINE_S", 0.05)
     house.default.gate = asyncio.Event()
     asking = asyncio.create_task(raw(path, CLOSING.replace(b"/livez", b"/v1/session")))
     await house.default.knocked.wait()
@@ -242,7 +242,7 @@ async def test_requests_in_a_row_on_one_connection_are_answered_in_order(path: P
 async def test_when_it_is_full_the_longest_idle_one_makes_room(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "CONNECTIONS_LIMIT", 3)
+    monkeypatch.setattr(guests, "CONNECTIONS_LIMIT", 3)
     inside = [await asyncio.open_unix_connection(path) for _ in range(3)]
     # The first has been answered since, so the second has waited longest.
     inside[0][1].write(GET)
@@ -260,7 +260,7 @@ async def test_when_it_is_full_the_longest_idle_one_makes_room(
 async def test_when_all_wait_for_an_answer_the_newcomer_is_told_when_to_come_back(
     path: Path, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "CONNECTIONS_LIMIT", 2)
+    monkeypatch.setattr(guests, "CONNECTIONS_LIMIT", 2)
     house.default.gate, house.default.crowd = asyncio.Event(), 2
     request = CLOSING.replace(b"/livez", b"/v1/session")
     asking = [asyncio.create_task(raw(path, request)) for _ in range(2)]

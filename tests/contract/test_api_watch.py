@@ -13,7 +13,7 @@ import pytest
 
 from fakehouse import FakeHouse, raw, serving
 from harvester.log import event
-from harvester.outlets import connection, watch
+from harvester.outlets import guests, watch
 from harvester.outlets.api import Api
 
 
@@ -168,7 +168,7 @@ async def test_watchers_count_as_connections_and_leave_room_for_those_who_ask(
     path: Path, api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watch, "WATCHERS_MOST", 2)
-    monkeypatch.setattr(connection, "CONNECTIONS_LIMIT", 3)
+    monkeypatch.setattr(guests, "CONNECTIONS_LIMIT", 3)
     ask = b"GET /v1/session/watch HTTP/1.0\r\nHost: h\r\n\r\n"
     async with watching(path) as one, watching(path):
         assert api._door is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.outlets import connection, sent_body
+from harvester.outlets import guests, sent_body
 from proxied import CHECKED, Proxied, ProxyHouse, proxying
 from rawsite import Seen, plain, raw_site
 
@@ -57,7 +57,7 @@ async def test_whatever_comes_the_site_sees_whole_requests_of_ours_or_none(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     for module, name in (
-        (connection, "HEADER_DEADLINE_S"), (connection, "_LINGER_S"), (sent_body, "BODY_DEADLINE_S")
+        (guests, "HEADER_DEADLINE_S"), (guests, "LINGER_S"), (sent_body, "BODY_DEADLINE_S")
     ):  # fmt: skip
         monkeypatch.setattr(module, name, 0.05)
     dice = random.Random(SEED)

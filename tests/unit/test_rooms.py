@@ -53,7 +53,7 @@ DOORS = {
     "aiohttp": ("probe", "outlets", "daemon", "standin", "sdk.aiohttp"),
     "apscheduler": ("timer",),
     "click": ("cli",),
-    "httptools": ("outlets.site_answer",),
+    "httptools": ("outlets.site_answer", "outlets.client_request"),
     # aiohttp's own word for headers.
     "multidict": ("outlets",),
     "cryptography": ("vault.seal", "vault.keys"),
