@@ -144,9 +144,13 @@ def _alone(process: Process) -> Iterator[None]:
     prepare(process.store)
     lock = DirectoryStore(process.store).lock_daemon()
     if not lock.acquire_nonblocking():
+        # Its socket may be gone, with the directory that it was in: then this is all that tells.
+        holder = lock.holder_pid()
+        who = "" if holder is None else f" (pid {holder})"
         raise ConfigInvalid(
-            f"another daemon serves the store {process.store}",
-            hint="use that one (harvester status), or give this one a HARVESTER_STORE of its own",
+            f"another daemon{who} serves the store {process.store}",
+            hint="use that one (harvester status), or give this one a HARVESTER_STORE of its own; "
+            "if status finds none, its socket was removed: end that process",
         )
     with lock:
         yield

@@ -111,7 +111,11 @@ def _object(text: bytes) -> dict[str, Any]:
 
 
 def _over() -> NoDaemon:
-    return NoDaemon("the daemon has ended", hint="start it again with `harvester serve`")
+    # It ends a stream also where its settings have the profile no more, and where nobody reads.
+    return NoDaemon(
+        "the daemon has ended, or has ended this stream",
+        hint="`harvester status` shows whether it runs and has the profile; else: harvester serve",
+    )
 
 
 def _not_ours() -> Bug:

@@ -26,6 +26,8 @@ ACCEPTS_A_TURN = 64
 _RETRY_S = 1.0
 # A header of ours fits; what is longer is judged inside.
 _SAID_LIMIT_BYTES = 2048
+# A header's end, and what somebody may take for one: inside he is told that it is none.
+_ENDS = (b"\r\n\r\n", b"\n\n", b"\n\r\n")
 
 
 class Room(Protocol):
@@ -157,7 +159,7 @@ class Doorstep:
             return
         since_s = self._begins(caller)
         caller.said += data
-        if b"\r\n\r\n" in caller.said or len(caller.said) > _SAID_LIMIT_BYTES:
+        if len(caller.said) > _SAID_LIMIT_BYTES or any(end in caller.said for end in _ENDS):
             self.leave(caller)
             self._let_in(caller.sock, caller.said, since_s)
 

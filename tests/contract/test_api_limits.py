@@ -34,6 +34,8 @@ def code_of(answer: bytes) -> str:
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"NOT HTTP AT ALL\r\n\r\n",
         b"GET /livez HTTP/9.9\r\n\r\n",
+        b"GET /livez HTTP/1.1\nHost: h\n\n",
+        b"GET /livez HTTP/1.1\nHost: h\n\r\n",
         b"GET /livez HTTP/1.1\r\nbad header\r\n\r\n",
         b"GET /livez HTTP/1.1\r\nHost: h\r\nX: a\x00b\r\n\r\n",
         b"POST /v1/logout HTTP/1.1\r\nHost: h\r\nContent-Length: -1\r\n\r\n",

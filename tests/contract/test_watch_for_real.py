@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +35,16 @@ def bring(home: Home) -> str:
     assert home.run("import", str(path)).returncode == 0
     path.unlink()
     return jar["stytch_session"]
+
+
+def test_a_daemon_whose_socket_was_removed_is_told_by_the_next_one(home: Home) -> None:
+    with home.daemon(ready=False) as daemon:
+        # As a log-out does with the whole of /run/user/UID.
+        shutil.rmtree(home.socket.parent)
+        code, error = home.error("serve")
+        assert (code, error["code"]) == (78, "config_invalid")
+        assert f"(pid {daemon.process.pid})" in error["message"]
+        assert "end that process" in error["hint"]
 
 
 def test_watch_tells_and_the_file_of_a_running_program_follows(home: Home) -> None:
