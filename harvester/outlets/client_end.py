@@ -19,6 +19,7 @@ from typing import cast
 from harvester.errors import Usage
 from harvester.outlets.client_request import ClientRequest, Malformed, head_end
 from harvester.outlets.guests import FULL, HEADER_LIMIT_BYTES, Guests
+from harvester.outlets.peer import still_reads
 from harvester.outlets.receiving import Receiving
 
 # Of what a client sends before he has his answer; one read of a connection may come on top.
@@ -34,6 +35,7 @@ class ClientEnd(Receiving):
     __slots__ = (
         "_ends_s",
         "_hall",
+        "_has_ended",
         "_is_outside",
         "_leaving",
         "_loop",
@@ -59,6 +61,8 @@ class ClientEnd(Receiving):
         self._said = b""
         # He has his last answer; what else he says is swallowed.
         self._leaving = False
+        # He says nothing more, and waits for his answers.
+        self._has_ended = False
         # There was no room for him.
         self._is_outside = False
         self._paused = False
@@ -98,10 +102,17 @@ class ClientEnd(Receiving):
         if len(self._said) > _AHEAD_BYTES:
             self._pause(paused=True)
 
-    def eof_received(self) -> None:
-        # Nobody who waits for an answer ends his half of the connection: he went away.
-        if self._task is not None:
+    def eof_received(self) -> bool:
+        request, transport = self._request, self._transport
+        self._has_ended = (
+            request is not None
+            and request.whole
+            and transport is not None
+            and still_reads(transport.get_extra_info("socket"))
+        )
+        if self._task is not None and not self._has_ended:
             self._task.cancel()
+        return self._has_ended
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
@@ -130,7 +141,7 @@ class ClientEnd(Receiving):
 
     @property
     def is_last(self) -> bool:
-        return self._hall.closes
+        return self._hall.closes or (self._has_ended and not self._said)
 
     def write(self, data: bytes) -> None:
         if self._transport is not None:
@@ -207,7 +218,7 @@ class ClientEnd(Receiving):
         """It was answered; may another one follow?"""
         self._request = None
         self._hall.waiting[self] = None
-        if not request.keeps or not request.whole or self._hall.closes:
+        if not request.keeps or not request.whole or self.is_last:
             self._leave(swallows=not request.whole or bool(self._said))
             return
         self._until(self._loop.time() + self._hall.idle_s)
@@ -215,6 +226,8 @@ class ClientEnd(Receiving):
         if self._said:
             ahead, self._said = self._said, b""
             self._hear(ahead)
+            if self._has_ended and self._request is None:
+                self._leave(swallows=False)  # what he said last is no whole head
 
     def _refuse(self, status: int, error: Usage) -> None:
         self.write(self._hall.refuse(status, error))

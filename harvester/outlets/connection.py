@@ -32,6 +32,7 @@ from harvester.outlets.guests import (
     Guests,
 )
 from harvester.outlets.lane import Lane, is_plain
+from harvester.outlets.peer import still_reads
 from harvester.outlets.problems import problem_response, raw_problem, unexpected
 
 # aiohttp's own time for idle connections does not see what the fast lane answers, so that ours is
@@ -48,8 +49,10 @@ class Connection(web.RequestHandler):
     __slots__ = (
         "_asked",
         "_awaiting",
+        "_body",
         "_deadline",
         "_door",
+        "_has_ended",
         "_header_bytes",
         "_idling",
         "_outside",
@@ -64,6 +67,10 @@ class Connection(web.RequestHandler):
         super().__init__(door, **settings)
         self._door = door
         self._awaiting = True
+        # Of the request under way.
+        self._body: StreamReader | None = None
+        # It says nothing more, and waits for its answer.
+        self._has_ended = False
         self._header_bytes = 0
         self._deadline: asyncio.TimerHandle | None = None
         # Since when nobody asks anything, and what ends the connection for it.
@@ -146,6 +153,15 @@ class Connection(web.RequestHandler):
         self._answered()
         return True
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp's says nothing by it
+        self._has_ended = (
+            self._body is not None
+            and self._body.is_eof()
+            and self.transport is not None
+            and still_reads(self.transport.get_extra_info("socket"))
+        )
+        return self._has_ended
+
     def close(self) -> None:
         """Answer what is under way, and no more."""
         self._quiet = False
@@ -160,16 +176,17 @@ class Connection(web.RequestHandler):
         if self._outside is None:
             super().connection_lost(exc)
 
-    def begun(self) -> None:
+    def begun(self, body: StreamReader | None = None) -> None:
         """A request's header is whole."""
         self._awaiting = False
+        self._body = body
         self._disarm()
         self._door.waiting.pop(self, None)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        if not request.content.is_eof():
+        if self._has_ended or not request.content.is_eof():
             # What is left of the body must not be taken for the next header.
             resp.force_close()
         finished = await super().finish_response(request, resp, start_time)
@@ -185,6 +202,7 @@ class Connection(web.RequestHandler):
     def _answered(self) -> None:
         """A request was answered, and the next one is awaited."""
         self._awaiting = True
+        self._body = None
         self._header_bytes = 0
         self._door.waiting[self] = None
         self._rested_s = self._loop.time()
@@ -301,7 +319,7 @@ class Door(Guests, web.Server):
         writer: AbstractStreamWriter,
         task: asyncio.Task[None],
     ) -> web.BaseRequest:
-        cast(Connection, protocol).begun()
+        cast(Connection, protocol).begun(payload)
         return web.BaseRequest(
             message, payload, protocol, writer, task, self._loop, client_max_size=BODY_LIMIT_BYTES
         )

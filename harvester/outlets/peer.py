@@ -7,6 +7,7 @@ have been given to another program by the time it is looked up.
 from __future__ import annotations
 
 import os
+import select
 import socket
 import struct
 import sys
@@ -24,7 +25,12 @@ _LOCAL_PEERCRED = 1
 class Connected(Protocol):
     """What is needed of a connected socket (asyncio hides the rest of it)."""
 
+    @property
+    def family(self) -> int: ...
+
     def getsockopt(self, level: int, optname: int, buflen: int, /) -> bytes: ...
+
+    def fileno(self) -> int: ...
 
 
 def peer_uid(connected: Connected) -> int | None:
@@ -49,3 +55,15 @@ def may_enter(connected: Connected, allow_uids: Collection[int]) -> bool:
     """
     uid = peer_uid(connected)
     return uid is not None and (uid == os.geteuid() or uid in allow_uids)
+
+
+def still_reads(connected: Connected) -> bool:
+    """Whether the other end, which will send nothing more, waits for its answer (``nc -N`` does).
+
+    Only a unix socket tells that from one who went away: on TCP both look alike, and he who went
+    away, perhaps with a POST that he no longer wants, is by far the more frequent one."""
+    if connected.family != socket.AF_UNIX:
+        return False
+    poll = select.poll()
+    poll.register(connected, 0)  # a hang-up is told in any case
+    return not poll.poll(0)

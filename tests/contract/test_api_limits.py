@@ -69,6 +69,21 @@ async def test_chunks_that_are_broken_change_nothing(path: Path, house: FakeHous
     assert house.default.calls == []
 
 
+@pytest.mark.parametrize("waits", [False, True])
+async def test_who_says_nothing_more_is_answered(path: Path, house: FakeHouse, waits: bool) -> None:
+    """``nc -N`` and ``socat`` end their half; on an idle connection nobody waits for more."""
+    house.default.gate = asyncio.Event()
+    asking = asyncio.create_task(
+        raw(path, b"GET /v1/session HTTP/1.1\r\nHost: h\r\n\r\n", end=True)
+    )
+    if waits:
+        await house.default.knocked.wait()
+        await asyncio.sleep(0.05)
+    house.default.gate.set()
+    async with asyncio.timeout(5):
+        assert (await asking).startswith(b"HTTP/1.1 200 ")
+
+
 @pytest.mark.parametrize("framing", ["length", "chunks"])
 async def test_a_body_over_64_kib_is_refused_and_its_sender_reads_why(
     path: Path, house: FakeHouse, framing: str

@@ -178,6 +178,24 @@ async def test_an_answer_that_comes_before_the_body_is_read_by_who_is_still_send
     assert STATUSES.findall(got) == [b"413"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "statuses"),
+    [(GET, 1), (GET * 3, 3), (GET + GET[:-2], 1), (GET[:-2], 0)],
+    ids=["one", "three", "one and a half", "half"],
+)
+async def test_who_says_nothing_more_is_answered_all_that_he_asked(
+    tmp_path: Path, asked: bytes, statuses: int
+) -> None:
+    async def slow(request: Seen) -> bytes:
+        await asyncio.sleep(0.1)
+        return plain()
+
+    async with before(tmp_path, slow) as (site, proxied), asyncio.timeout(5):
+        got = await proxied.raw(asked, ends=True)
+    assert STATUSES.findall(got) == [b"200"] * statuses
+    assert len(site.seen) == statuses
+
+
 async def test_an_idle_connection_ends_and_one_that_is_used_does_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -119,10 +119,12 @@ class Proxied:
     authority: str = ""
     token: str = ""
 
-    async def raw(self, request: bytes, *, tcp: bool = False) -> bytes:
-        """Send bytes, read until it closes."""
+    async def raw(self, request: bytes, *, tcp: bool = False, ends: bool = False) -> bytes:
+        """Send bytes, and that there are no more of them if it ``ends``; read until it closes."""
         async with self.talk(tcp=tcp) as (reader, writer):
             writer.write(request)
+            if ends:
+                writer.write_eof()
             return await reader.read()
 
     async def ask(
