@@ -118,7 +118,7 @@ def token(asked: "Mapping[str, str]", environ: "Mapping[str, str]") -> int | Non
             return None
         from harvester.cli.telling import tell
 
-        return tell(error, as_json=_form(asked) == "json")
+        return tell(error, as_json="json" in asked)
     if "quiet" not in asked and not dial.WARNED_BY.isdisjoint(answer.headers):
         _warn(answer)
     return put(text)

@@ -95,9 +95,10 @@ def test_the_number_to_compare_is_shown_while_a_daemon_waits_for_it(
 
 def test_an_error_of_the_daemon_keeps_code_hint_and_exit(home: Path, daemon: FakeDaemon) -> None:
     daemon.problem("/v1/session", "challenge", status=409)
-    done = in_a_process(home, "token")
-    assert (done.returncode, done.stdout) == (4, "")
-    assert "mend challenge" in done.stderr
+    for form in ("cookie", "json"):
+        done = in_a_process(home, "token", "--format", form)
+        assert (done.returncode, done.stdout) == (4, ""), "an object is what --json asks for"
+        assert "mend challenge" in done.stderr
     done = in_a_process(home, "token", "--json")
     assert done.returncode == 4
     assert json.loads(done.stdout)["error"]["code"] == "challenge"

@@ -105,11 +105,12 @@ def test_a_short_or_stale_session_is_given_with_a_warning(cli: Run, capsys: Out)
 
 def test_an_error_is_told_with_its_hint_and_its_exit_code(cli: Run, capsys: Out) -> None:
     once = FakeOnce(CredentialsRejected("the password was refused", hint="set another one"))
-    assert cli("token", once=once) == 77
-    assert capsys.readouterr() == (
-        "",
-        "harvester: the password was refused\n  hint: set another one\n",
-    )
+    for form in ("cookie", "json"):
+        assert cli("token", "--format", form, once=once) == 77
+        assert capsys.readouterr() == (
+            "",
+            "harvester: the password was refused\n  hint: set another one\n",
+        )
 
 
 def test_with_json_an_error_is_an_object_on_standard_output(cli: Run, capsys: Out) -> None:
