@@ -15,7 +15,7 @@ from harvester.afterlife import Afterlife
 from harvester.by_hand import ByHand
 from harvester.climb import Climber
 from harvester.condition import Condition
-from harvester.errors import HarvesterError, KeyWrong, StoreError
+from harvester.errors import HarvesterError, KeyWrong, RateLimited, SiteDown, StoreError
 from harvester.held import Held
 from harvester.lives import Life
 from harvester.profile import Profile
@@ -88,9 +88,13 @@ class Ascent:
 
     async def bring(self, cookies: tuple[Cookie, ...], user_agent: str) -> Session:
         """A session that a person has in a browser.  Raises HarvesterError: nothing has changed."""
+        self._witness.raise_if_resting()
+        self._by_hand.admit()
         try:
             session = await self._by_hand.bring(cookies, user_agent)
         except HarvesterError as error:
+            if isinstance(error, SiteDown | RateLimited):
+                self._witness.leave_alone(error.retry_after_s or 0.0)
             self._condition.failed("import.failed", error, self._profile)
             raise
         finally:

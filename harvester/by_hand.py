@@ -86,7 +86,6 @@ class ByHand:
 
         Raises HarvesterError, and then nothing is stored: what was there stays as it was.
         """
-        self._count()
         # Another process may be in the middle of a sign-in.
         patience_s = self._profile.sign_in_limit_s + LOCK_PATIENCE_S
         async with locked(self._records.lock(), patience_s):
@@ -108,7 +107,8 @@ class ByHand:
             await to_the_end(self._records.keep_session, session)
         return session
 
-    def _count(self) -> None:
+    def admit(self) -> None:
+        """Raises RateLimited where too many were brought of late."""
         now = self._clock.awake_s()
         bucket = self._bucket.filled(now, capacity=float(BROUGHT), refill_s=BROUGHT_REFILL_S)
         if bucket.tokens < 1:

@@ -103,6 +103,8 @@ class Staging:
         answer, self._last_candidate = self._last_candidate, None
         if answer is None or not isinstance(error, SiteDown):
             return error
+        if _limited(answer):
+            error.retry_after_s = answer.retry_after_s
         if answer.status in (403, 404, 409):
             said = f': "{answer.words}"' if answer.words else ""
             return ProbeProvesNothing(

@@ -52,6 +52,11 @@ class Witness:
         """For how long the site still wants to be left alone (429, or 503 with Retry-After)."""
         return max(0.0, self._alone_until - self._clock.awake_s())
 
+    def leave_alone(self, for_s: float) -> None:
+        """The site asked for it, by an answer to somebody else."""
+        until = self._clock.awake_s() + min(for_s, RETRY_AFTER_MOST_S)
+        self._alone_until = max(self._alone_until, until)
+
     def raise_if_resting(self) -> None:
         """Raises RateLimited while it does: then nothing of it is asked, by no rung."""
         if self.rest_s > 0:

@@ -238,3 +238,22 @@ async def test_a_stored_session_of_another_organisation_does_not_bar_the_way(tmp
     told = await other.keeper.take_in((*world.issue(), cookie("jwt", jwt(org="acme"))))
     assert (told.session.organization, told.session.generation) == ("acme", 2)
     assert told.session.origin == ORIGIN
+
+
+@pytest.mark.parametrize("answer", [Answer(429, retry_after_s=600), Answer(503, retry_after_s=600)])
+async def test_a_site_that_asks_to_be_left_alone_while_one_is_proved_is_left_alone(
+    engine, world, answer
+):
+    await engine.keeper.get()
+    world.answer = answer
+    with pytest.raises(errors.SiteDown) as caught:
+        await engine.keeper.take_in(world.issue())
+    assert caught.value.retry_after_s == 600
+    asked = world.probes
+    assert (await engine.keeper.report(generation=1)).verdict == "unreachable"
+    with pytest.raises(errors.RateLimited):
+        await engine.keeper.take_in(world.issue())
+    assert world.probes == asked
+    world.answer = None
+    world.clock.sleep(601)
+    assert (await engine.keeper.report(generation=1)).verdict == "alive"
