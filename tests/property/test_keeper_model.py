@@ -312,9 +312,10 @@ class KeeperModel(RuleBasedStateMachine):
         served = self.keeper.current
         if served is not None:
             self.note(served)
-        elif not was_refused:
-            self.died()
-            self.hindered = True
+        elif not out:
+            self.hindered = True  # it tried, in vain
+            if not was_refused:
+                self.died()
 
     @rule()
     def bring(self) -> None:
