@@ -126,7 +126,10 @@ class ClientRequest:
         if "Transfer-Encoding" not in headers:
             # A length is counted here; the parser would go on into the next request.
             self._parser = None
-            self._left = int(headers.get("Content-Length", "0"))
+            length = headers.get("Content-Length", "0")
+            if length != "0" and length.startswith("0"):
+                raise Malformed  # octal to some; and int() takes no 5,000 zeros, llhttp does
+            self._left = int(length)
         self.whole = self._parser is None and self._left == 0
 
     # What whoever sends it on does.
