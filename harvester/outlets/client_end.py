@@ -181,7 +181,7 @@ class ClientEnd(Receiving):
             return
         said = self._said + data if self._said else data
         try:
-            end = head_end(said)
+            end = head_end(said, len(self._said))
             if (end or len(said)) > HEADER_LIMIT_BYTES:
                 self._refuse(431, _TOO_LARGE)
                 return

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harvester.outlets import guests
+from harvester.outlets import client_request, guests
 from harvester.outlets.site_answer import SiteAnswer
 from proxied import Proxied, ProxyHouse, Told, proxying
 from rawsite import Answer, Seen, Site, always, plain, raw_site
@@ -68,6 +68,33 @@ async def test_a_head_that_grows_without_end_is_refused_before_its_end(tmp_path:
     async with before(tmp_path, always(plain())) as (site, proxied):
         told = Told.of(await proxied.raw(b"GET /x HTTP/1.1\r\nX: " + b"a" * 17_000))
     assert (told.status, json.loads(told.body)["code"], site.seen) == (431, "usage", [])
+
+
+class Counted:
+    """A pattern that counts how much it is asked to look through."""
+
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        self.pattern = pattern
+        self.looked_at = 0
+
+    def search(self, raw: bytes, at: int) -> re.Match[bytes] | None:
+        self.looked_at += len(raw) - at
+        return self.pattern.search(raw, at)
+
+
+async def test_a_head_that_comes_byte_by_byte_is_looked_through_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Counted(client_request._IN_NO_HEAD)
+    monkeypatch.setattr(client_request, "_IN_NO_HEAD", counted)
+    asked = CLOSING[:-2] + b"X: y\r\n" * 200 + b"\r\n"
+    good = always(plain())
+    async with before(tmp_path, good) as (_, proxied), proxied.talk() as (reader, writer):
+        for byte in asked:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0)
+        assert Told.of(await reader.read()).status == 200
+    assert len(asked) / 2 < counted.looked_at <= 2 * len(asked)
 
 
 async def test_what_is_asked_in_one_go_is_answered_in_turn(tmp_path: Path) -> None:
