@@ -196,6 +196,8 @@ class ClientEnd(Receiving):
         rest = said[end:]
         self._said = rest if request.whole or not rest else request.feed(rest)
         self._request = request
+        if len(self._said) > _AHEAD_BYTES:
+            self._pause(paused=True)
         self._ends_s = math.inf
         self._hall.waiting.pop(self, None)
         self._task = self._loop.create_task(self._answer(request))
