@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from harvester.outlets import client_request, guests
+from harvester.outlets.client_end import ClientEnd
 from harvester.outlets.site_answer import SiteAnswer
 from proxied import Proxied, ProxyHouse, Told, proxying
 from rawsite import Answer, Seen, Site, always, plain, raw_site
@@ -139,7 +141,9 @@ async def test_who_asks_ahead_without_end_is_not_read(tmp_path: Path) -> None:
         go_on.set()
         for _ in range(300):
             assert (await reader.readuntil(b"{}")).startswith(b"HTTP/1.1 200 ")
-        assert writer.transport.get_write_buffer_size() > unsent - 300_000, "nor while he is answered"
+        assert writer.transport.get_write_buffer_size() > unsent - 300_000, (
+            "nor while he is answered"
+        )
 
 
 @pytest.mark.parametrize(
@@ -222,6 +226,82 @@ async def test_who_says_nothing_more_is_answered_all_that_he_asked(
         got = await proxied.raw(asked, ends=True)
     assert STATUSES.findall(got) == [b"200"] * statuses
     assert len(site.seen) == statuses
+
+
+@pytest.mark.parametrize(
+    "rest", [b"Content-Length: 5\r\n\r\nhe", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhe"]
+)
+async def test_a_body_is_not_waited_for_from_who_says_nothing_more(
+    tmp_path: Path, rest: bytes
+) -> None:
+    async def slow(request: Seen) -> bytes:
+        await asyncio.sleep(0.1)
+        return plain()
+
+    asked = GET + b"POST /y HTTP/1.1\r\nHost: k\r\n" + rest
+    async with before(tmp_path, slow) as (site, proxied), asyncio.timeout(2):
+        got = await proxied.raw(asked, ends=True)
+    assert STATUSES.findall(got) == [b"200", b"400"]
+    assert len(site.seen) == 1
+
+
+@pytest.mark.parametrize("more", [b"", GET * 4000], ids=["has ended", "is far ahead"])
+async def test_who_is_gone_though_nobody_reads_him_holds_no_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: bytes
+) -> None:
+    monkeypatch.setattr(guests, "IDLE_S", 0.1)
+
+    async def silent(request: Seen) -> None:
+        request.writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await request.gone()
+
+    async with before(tmp_path, silent) as (site, proxied), proxied.talk() as (reader, writer):
+        writer.write(GET + more)
+        if not more:
+            writer.write_eof()
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.3)
+        assert not site.ended.is_set(), "who waits for it keeps it"
+        writer.transport.abort()
+        await asyncio.wait_for(site.ended.wait(), 5)
+        assert proxied.proxy._means.places._free == 64
+
+
+@pytest.mark.parametrize("stops", [False, True], ids=["idle", "a stop"])
+async def test_what_he_was_answered_is_his_though_he_reads_it_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, stops: bool
+) -> None:
+    monkeypatch.setattr(guests, "IDLE_S", 30 if stops else 0.1)
+    loop, answer = asyncio.get_running_loop(), always(plain(b"a" * 60_000))
+    with socket.socket(socket.AF_UNIX) as late:
+        late.setblocking(False)
+        async with (
+            before(tmp_path, answer) as (_, proxied),
+            asyncio.timeout(10),
+            asyncio.TaskGroup() as tasks,
+        ):
+            ((_, hall),) = proxied.proxy._open
+            late.connect(str(proxied.path))
+            for _ in range(10):  # accepted, made
+                await asyncio.sleep(0.01)
+            (end,) = hall.inside
+            assert isinstance(end, ClientEnd) and end._transport is not None
+            # So that most of it stays with us, not with the kernel.
+            end._transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_SNDBUF, 4096
+            )
+            await loop.sock_sendall(late, GET)
+            left = 0
+            while not (end._request is None and left):
+                await asyncio.sleep(0.01)
+                left = end._transport.get_write_buffer_size()
+            if stops:
+                tasks.create_task(proxied.proxy.stop(5.0))
+            await asyncio.sleep(0.3)
+            got = b""
+            while piece := await loop.sock_recv(late, 65536):
+                got += piece
+    assert got.endswith(b"a" * 60_000)
 
 
 async def test_an_idle_connection_ends_and_one_that_is_used_does_not(
