@@ -12,6 +12,7 @@ of paths, sessions or profiles: each request is handed to one coroutine, which a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from typing import cast
 
@@ -247,8 +248,10 @@ class ClientEnd(Receiving):
         if not swallows:
             transport.close()
             return
-        if transport.can_write_eof() and not transport.is_closing():
-            transport.write_eof()
+        if not transport.is_closing() and not transport.get_write_buffer_size():
+            # Else it would be said by asyncio, which does not expect him to be gone.
+            with contextlib.suppress(OSError):
+                transport.write_eof()
         self._pause(paused=False)
         self._until(self._loop.time() + self._hall.linger_s)
 

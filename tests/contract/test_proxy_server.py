@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import re
@@ -208,6 +209,36 @@ async def test_an_answer_that_comes_before_the_body_is_read_by_who_is_still_send
             await asyncio.sleep(0)
         assert await reader.read() == b""
     assert STATUSES.findall(got) == [b"413"]
+
+
+async def test_who_is_gone_when_he_is_refused_is_nobodys_mistake(tmp_path: Path) -> None:
+    """TCP tells it in the middle of the answer: his connection is reset by what is written."""
+    mistakes: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: mistakes.append(told))
+    go_on = asyncio.Event()
+
+    async def refuse(request: Seen) -> None:
+        await go_on.wait()
+        request.writer.write(plain(b"too much", "413 Content Too Large", "Connection: close"))
+        request.writer.close()
+
+    async with (
+        raw_site(refuse) as site,
+        proxying(tmp_path, ProxyHouse(site.origin), listens="127.0.0.1:0") as proxied,
+        proxied.talk(tcp=True) as (_, writer),
+    ):
+        head = f"Host: {proxied.authority}\r\nAuthorization: Bearer {proxied.token}\r\n"
+        writer.write(f"POST /x HTTP/1.1\r\n{head}Content-Length: 40000000\r\n\r\n".encode())
+        writer.write(b"a" * 30_000_000)
+        await site.asked.wait()
+        await asyncio.sleep(0.5)  # from then on nobody reads any more
+        writer.transport.abort()
+        await asyncio.sleep(0.1)
+        go_on.set()
+        await asyncio.wait_for(site.ended.wait(), 5)
+        await asyncio.sleep(0.1)
+    gc.collect()
+    assert mistakes == []
 
 
 @pytest.mark.parametrize(
