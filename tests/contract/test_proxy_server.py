@@ -16,6 +16,7 @@ import pytest
 
 from harvester.outlets import client_request, guests
 from harvester.outlets.client_end import ClientEnd
+from harvester.outlets.listen import ACCEPTS_A_TURN
 from harvester.outlets.site_answer import SiteAnswer
 from proxied import Proxied, ProxyHouse, Told, proxying
 from rawsite import Answer, Seen, Site, always, plain, raw_site
@@ -398,6 +399,23 @@ async def test_the_oldest_without_a_request_makes_room_and_who_is_answered_stays
         gate.set()
         assert {Told.of(await reader.read()).status for reader in asking} == {200}
         assert Told.of(await proxied.raw(CLOSING)).status == 200, "and then there is room"
+
+
+async def test_a_crowd_that_knocks_at_once_has_room_to_wait_and_comes_in_a_few_at_a_time(
+    tmp_path: Path,
+) -> None:
+    """All at once they used up the descriptors before one of them was looked at."""
+    async with before(tmp_path, always(plain())) as (_, proxied), AsyncExitStack() as stack:
+        ((_, hall),) = proxied.proxy._open
+        for _ in range(300):
+            knocking = stack.enter_context(socket.socket(socket.AF_UNIX))
+            knocking.setblocking(False)
+            knocking.connect(str(proxied.path))  # raises where the queue is full
+        for _ in range(4):
+            await asyncio.sleep(0)
+        assert 0 < len(hall.inside) <= 4 * ACCEPTS_A_TURN
+        assert Told.of(await proxied.raw(CLOSING)).status == 200
+        assert len(hall.inside) >= 300
 
 
 async def test_another_users_connection_is_closed_unread(
