@@ -197,7 +197,7 @@ class ClientEnd(Receiving):
         self._said = rest if request.whole or not rest else request.feed(rest)
         self._request = request
         if self._has_ended:
-            request.broken()
+            request.broken()  # if its body is not here, it will not come
         if len(self._said) > _AHEAD_BYTES:
             self._pause(paused=True)
         self._until(self._loop.time() + self._hall.idle_s)
