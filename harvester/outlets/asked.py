@@ -35,7 +35,8 @@ _CREDENTIALS = frozenset({"cookie", "cookie2", "authorization"})
 # Said anew by us.  Expect is answered here.
 _OURS = frozenset({"host", "content-length", "expect", "origin"})
 _DROPPED = HOP_BY_HOP | _CREDENTIALS | _OURS
-_OWN_PREFIX = "harvester-"
+# What speaks of us to a client, and of a client to us; a site neither hears it nor says it.
+OWN_PREFIX = "harvester-"
 
 _READS = frozenset({"GET", "HEAD"})
 _HARMLESS = _READS | {"OPTIONS"}
@@ -146,7 +147,7 @@ def _going_on(headers: MultiMapping[str]) -> CIMultiDict[str]:
                 "a header holds bytes that none may carry",
                 "control bytes are never sent, other than ASCII only as UTF-8",
             )
-        if lower not in dropped and not lower.startswith(_OWN_PREFIX):
+        if lower not in dropped and not lower.startswith(OWN_PREFIX):
             kept.add(name, value)
     return kept
 

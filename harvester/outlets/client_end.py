@@ -12,14 +12,14 @@ of paths, sessions or profiles: each request is handed to one coroutine, which a
 from __future__ import annotations
 
 import asyncio
-import math
+import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from typing import cast
 
 from harvester.errors import Usage
 from harvester.outlets.client_request import ClientRequest, Malformed, head_end
 from harvester.outlets.guests import FULL, HEADER_LIMIT_BYTES, Guests
-from harvester.outlets.peer import still_reads
+from harvester.outlets.peer import hung_up, still_reads
 from harvester.outlets.receiving import Receiving
 
 # Of what a client sends before he has his answer; one read of a connection may come on top.
@@ -69,7 +69,7 @@ class ClientEnd(Receiving):
         # Set while he reads slower than we write.
         self._room: asyncio.Future[None] | None = None
         # One timer, whatever is waited for: it looks whether the time is over and is set anew.
-        self._ends_s = math.inf
+        self._ends_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     # What the transport tells.
@@ -163,7 +163,7 @@ class ClientEnd(Receiving):
     def finish(self) -> None:
         """Answer what is under way, and no more."""
         if self._request is None and not self._leaving:
-            self.abort()
+            self._leave(swallows=False)
 
     async def gone(self) -> None:
         """Wait until it is closed and nobody works for it."""
@@ -181,7 +181,7 @@ class ClientEnd(Receiving):
             return
         said = self._said + data if self._said else data
         try:
-            end = head_end(said)
+            end = head_end(said, len(self._said))
             if (end or len(said)) > HEADER_LIMIT_BYTES:
                 self._refuse(431, _TOO_LARGE)
                 return
@@ -196,7 +196,11 @@ class ClientEnd(Receiving):
         rest = said[end:]
         self._said = rest if request.whole or not rest else request.feed(rest)
         self._request = request
-        self._ends_s = math.inf
+        if self._has_ended:
+            request.broken()  # if its body is not here, it will not come
+        if len(self._said) > _AHEAD_BYTES:
+            self._pause(paused=True)
+        self._until(self._loop.time() + self._hall.idle_s)
         self._hall.waiting.pop(self, None)
         self._task = self._loop.create_task(self._answer(request))
 
@@ -244,8 +248,10 @@ class ClientEnd(Receiving):
         if not swallows:
             transport.close()
             return
-        if transport.can_write_eof() and not transport.is_closing():
-            transport.write_eof()
+        if not transport.is_closing() and not transport.get_write_buffer_size():
+            # Else it would be said by asyncio, which does not expect him to be gone.
+            with contextlib.suppress(OSError):
+                transport.write_eof()
         self._pause(paused=False)
         self._until(self._loop.time() + self._hall.linger_s)
 
@@ -266,14 +272,21 @@ class ClientEnd(Receiving):
         self._timer = self._loop.call_at(ends_s, self._look)
 
     def _look(self) -> None:
+        """Close where the time is over, after what was written: a client that reads slowly may
+        still have the end of an answer before him.
+
+        A request takes its time.  But of a client that we do not read, since he has ended or is
+        far ahead, nobody tells that he is gone: his stream would be held until the site speaks."""
         self._timer = None
-        if self._loop.time() >= self._ends_s:
-            if self._leaving and self._transport is not None:
-                self._transport.close()
-            else:
-                self.abort()
-        elif self._ends_s < math.inf:
-            self._timer = self._loop.call_at(self._ends_s, self._look)
+        transport, now_s = self._transport, self._loop.time()
+        if transport is None:
+            return
+        if now_s >= self._ends_s:
+            if self._request is None or hung_up(transport.get_extra_info("socket")):
+                transport.close()
+                return
+            self._ends_s = now_s + self._hall.idle_s
+        self._timer = self._loop.call_at(self._ends_s, self._look)
 
 
 class Hall(Guests):

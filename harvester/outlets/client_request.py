@@ -56,12 +56,15 @@ class End(Protocol):
         """Close at once: what was written so far does not look whole."""
 
 
-def head_end(raw: bytes) -> int:
-    """How much of it is its head; 0: not all of it has come.  Raises Malformed where none will."""
-    at = raw.find(_BLANK_LINE, 1)
+def head_end(raw: bytes, looked_at: int = 0) -> int:
+    """How much of it is its head; 0: not all of it has come.  Raises Malformed where none will.
+
+    ``looked_at``: so much of it was, to no end.  A head that comes byte by byte would else be
+    looked through for each of them (16 KiB: 1.4 ms each, measured)."""
+    at = raw.find(_BLANK_LINE, max(1, looked_at - len(_BLANK_LINE) + 1))
     if at >= 0:
         return at + len(_BLANK_LINE)
-    if _IN_NO_HEAD.search(raw):
+    if _IN_NO_HEAD.search(raw, max(0, looked_at - 1)):
         raise Malformed
     return 0
 
@@ -126,7 +129,10 @@ class ClientRequest:
         if "Transfer-Encoding" not in headers:
             # A length is counted here; the parser would go on into the next request.
             self._parser = None
-            self._left = int(headers.get("Content-Length", "0"))
+            length = headers.get("Content-Length", "0")
+            if length != "0" and length.startswith("0"):
+                raise Malformed  # octal to some; and int() takes no 5,000 zeros, llhttp does
+            self._left = int(length)
         self.whole = self._parser is None and self._left == 0
 
     # What whoever sends it on does.

@@ -17,11 +17,9 @@ from typing import Protocol
 from harvester.log import event
 from harvester.outlets.guests import Guest
 from harvester.outlets.lane import Lane
+from harvester.outlets.listen import ACCEPTS_A_TURN
 from harvester.outlets.peer import Connected
 
-# Accepted in one turn of the loop: those inside wait for 2 ms at most.  (asyncio takes the whole
-# queue at once: 4,096 used up the descriptors before one of them was looked at.)
-ACCEPTS_A_TURN = 64
 # Out of descriptors or memory: the queue is left alone for so long.
 _RETRY_S = 1.0
 # A header of ours fits; what is longer is judged inside.

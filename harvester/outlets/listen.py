@@ -25,6 +25,9 @@ from harvester.errors import ConfigInvalid, ConfigUnsafe
 # when the queue is full, and 2,000 of them knocking together overran one of 1024.  The kernel
 # cuts this to its own limit (net.core.somaxconn: 4096 on current Linux).
 BACKLOG = 4096
+# Accepted in one turn of the loop: those inside wait for 2 ms at most.  (asyncio takes the whole
+# queue at once: 4,096 used up the descriptors before one of them was looked at.)
+ACCEPTS_A_TURN = 64
 # Asking a path whether somebody listens: a live daemon's kernel answers at once, even if the
 # daemon itself is busy.
 _ASK_S = 1.0

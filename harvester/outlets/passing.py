@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from multidict import CIMultiDict
 
-from harvester.outlets.asked import HOP_BY_HOP, named_by_connection
+from harvester.outlets.asked import HOP_BY_HOP, OWN_PREFIX, named_by_connection
 from harvester.outlets.client_answer import ClientAnswer
 from harvester.outlets.client_request import ClientRequest
 from harvester.outlets.site_answer import SiteAnswer
@@ -35,7 +35,7 @@ def headers_for_client(answer: SiteAnswer, *, readable_by_pages: bool) -> CIMult
     kept: CIMultiDict[str] = CIMultiDict()
     for name, value in found.items():
         lower = name.lower()
-        if lower in _NOT_FOR_CLIENTS or lower in named:
+        if lower in _NOT_FOR_CLIENTS or lower in named or lower.startswith(OWN_PREFIX):
             continue
         if lower == "content-length" and chunked:
             continue

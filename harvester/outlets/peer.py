@@ -62,8 +62,11 @@ def still_reads(connected: Connected) -> bool:
 
     Only a unix socket tells that from one who went away: on TCP both look alike, and he who went
     away, perhaps with a POST that he no longer wants, is by far the more frequent one."""
-    if connected.family != socket.AF_UNIX:
-        return False
+    return connected.family == socket.AF_UNIX and not hung_up(connected)
+
+
+def hung_up(connected: Connected) -> bool:
+    """Whether the other end neither sends nor reads, for all that the kernel tells."""
     poll = select.poll()
     poll.register(connected, 0)  # a hang-up is told in any case
-    return not poll.poll(0)
+    return bool(poll.poll(0))

@@ -24,7 +24,7 @@ from harvester.outlets.client_answer import ClientAnswer
 from harvester.outlets.client_end import Answer, Hall, Refuse
 from harvester.outlets.client_request import ClientRequest
 from harvester.outlets.errand import Errand, Keeper, Means
-from harvester.outlets.listen import BACKLOG
+from harvester.outlets.listen import ACCEPTS_A_TURN, BACKLOG
 from harvester.outlets.peer import Connected
 from harvester.outlets.problems import problem, raw_problem, unexpected
 from harvester.outlets.proxy_gate import Gate
@@ -102,7 +102,10 @@ class Proxy:
     async def _serve(self, sock: socket.socket, hall: Hall) -> None:
         loop = asyncio.get_running_loop()
         # Not create_unix_server: from Python 3.13 on it removes the path by itself.
-        self._open.append((await loop.create_server(hall, sock=sock, backlog=BACKLOG), hall))
+        # asyncio has one figure for how long the queue is and how many it accepts at once.
+        server = await loop.create_server(hall, sock=sock, backlog=ACCEPTS_A_TURN)
+        sock.listen(BACKLOG)
+        self._open.append((server, hall))
 
     def change(self, *, https_proxy: str | None, ca_file: str | None) -> None:
         """Take another way to the sites."""

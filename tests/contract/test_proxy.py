@@ -113,6 +113,14 @@ async def test_the_proxy_names_no_server_where_the_site_names_none(tmp_path: Pat
         assert (await proxied.ask("/")).one("server") is None
 
 
+async def test_a_site_does_not_speak_for_us(tmp_path: Path) -> None:
+    answer = plain(b"", "200 OK", "Harvester-Verdict: alive", "harvester-error: latched", "X-A: b")
+    async with before(tmp_path, always(answer)) as (_, proxied):
+        told = await proxied.ask("/")
+    assert [name for name, _ in told.headers if name.startswith("harvester-")] == []
+    assert told.one("x-a") == "b"
+
+
 async def test_a_redirect_is_passed_on_and_not_followed(tmp_path: Path) -> None:
     where = "https://elsewhere.example/x"
     async with before(tmp_path, always(plain(b"", "302 Found", f"Location: {where}"))) as (

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import re
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
 
-from harvester.outlets import guests
+from harvester.outlets import client_request, guests
+from harvester.outlets.client_end import ClientEnd
+from harvester.outlets.listen import ACCEPTS_A_TURN
 from harvester.outlets.site_answer import SiteAnswer
 from proxied import Proxied, ProxyHouse, Told, proxying
 from rawsite import Answer, Seen, Site, always, plain, raw_site
@@ -70,6 +74,33 @@ async def test_a_head_that_grows_without_end_is_refused_before_its_end(tmp_path:
     assert (told.status, json.loads(told.body)["code"], site.seen) == (431, "usage", [])
 
 
+class Counted:
+    """A pattern that counts how much it is asked to look through."""
+
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        self.pattern = pattern
+        self.looked_at = 0
+
+    def search(self, raw: bytes, at: int) -> re.Match[bytes] | None:
+        self.looked_at += len(raw) - at
+        return self.pattern.search(raw, at)
+
+
+async def test_a_head_that_comes_byte_by_byte_is_looked_through_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Counted(client_request._IN_NO_HEAD)
+    monkeypatch.setattr(client_request, "_IN_NO_HEAD", counted)
+    asked = CLOSING[:-2] + b"X: y\r\n" * 200 + b"\r\n"
+    good = always(plain())
+    async with before(tmp_path, good) as (_, proxied), proxied.talk() as (reader, writer):
+        for byte in asked:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0)
+        assert Told.of(await reader.read()).status == 200
+    assert len(asked) / 2 < counted.looked_at <= 2 * len(asked)
+
+
 async def test_what_is_asked_in_one_go_is_answered_in_turn(tmp_path: Path) -> None:
     asked = (
         b"POST /1 HTTP/1.1\r\nHost: k\r\nContent-Length: 3\r\n\r\none"
@@ -110,8 +141,11 @@ async def test_who_asks_ahead_without_end_is_not_read(tmp_path: Path) -> None:
         assert unsent > 3_000_000, "what the kernel's buffers hold, and little more"
         assert len(site.seen) == 1, "one at a time"
         go_on.set()
-        for _ in range(1000):
+        for _ in range(300):
             assert (await reader.readuntil(b"{}")).startswith(b"HTTP/1.1 200 ")
+        assert writer.transport.get_write_buffer_size() > unsent - 300_000, (
+            "nor while he is answered"
+        )
 
 
 @pytest.mark.parametrize(
@@ -178,6 +212,36 @@ async def test_an_answer_that_comes_before_the_body_is_read_by_who_is_still_send
     assert STATUSES.findall(got) == [b"413"]
 
 
+async def test_who_is_gone_when_he_is_refused_is_nobodys_mistake(tmp_path: Path) -> None:
+    """TCP tells it in the middle of the answer: his connection is reset by what is written."""
+    mistakes: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: mistakes.append(told))
+    go_on = asyncio.Event()
+
+    async def refuse(request: Seen) -> None:
+        await go_on.wait()
+        request.writer.write(plain(b"too much", "413 Content Too Large", "Connection: close"))
+        request.writer.close()
+
+    async with (
+        raw_site(refuse) as site,
+        proxying(tmp_path, ProxyHouse(site.origin), listens="127.0.0.1:0") as proxied,
+        proxied.talk(tcp=True) as (_, writer),
+    ):
+        head = f"Host: {proxied.authority}\r\nAuthorization: Bearer {proxied.token}\r\n"
+        writer.write(f"POST /x HTTP/1.1\r\n{head}Content-Length: 40000000\r\n\r\n".encode())
+        writer.write(b"a" * 30_000_000)
+        await site.asked.wait()
+        await asyncio.sleep(0.5)  # from then on nobody reads any more
+        writer.transport.abort()
+        await asyncio.sleep(0.1)
+        go_on.set()
+        await asyncio.wait_for(site.ended.wait(), 5)
+        await asyncio.sleep(0.1)
+    gc.collect()
+    assert mistakes == []
+
+
 @pytest.mark.parametrize(
     ("asked", "statuses"),
     [(GET, 1), (GET * 3, 3), (GET + GET[:-2], 1), (GET[:-2], 0)],
@@ -194,6 +258,82 @@ async def test_who_says_nothing_more_is_answered_all_that_he_asked(
         got = await proxied.raw(asked, ends=True)
     assert STATUSES.findall(got) == [b"200"] * statuses
     assert len(site.seen) == statuses
+
+
+@pytest.mark.parametrize(
+    "rest", [b"Content-Length: 5\r\n\r\nhe", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhe"]
+)
+async def test_a_body_is_not_waited_for_from_who_says_nothing_more(
+    tmp_path: Path, rest: bytes
+) -> None:
+    async def slow(request: Seen) -> bytes:
+        await asyncio.sleep(0.1)
+        return plain()
+
+    asked = GET + b"POST /y HTTP/1.1\r\nHost: k\r\n" + rest
+    async with before(tmp_path, slow) as (site, proxied), asyncio.timeout(2):
+        got = await proxied.raw(asked, ends=True)
+    assert STATUSES.findall(got) == [b"200", b"400"]
+    assert len(site.seen) == 1
+
+
+@pytest.mark.parametrize("more", [b"", GET * 4000], ids=["has ended", "is far ahead"])
+async def test_who_is_gone_though_nobody_reads_him_holds_no_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: bytes
+) -> None:
+    monkeypatch.setattr(guests, "IDLE_S", 0.1)
+
+    async def silent(request: Seen) -> None:
+        request.writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        await request.gone()
+
+    async with before(tmp_path, silent) as (site, proxied), proxied.talk() as (reader, writer):
+        writer.write(GET + more)
+        if not more:
+            writer.write_eof()
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.3)
+        assert not site.ended.is_set(), "who waits for it keeps it"
+        writer.transport.abort()
+        await asyncio.wait_for(site.ended.wait(), 5)
+        assert proxied.proxy._means.places._free == 64
+
+
+@pytest.mark.parametrize("stops", [False, True], ids=["idle", "a stop"])
+async def test_what_he_was_answered_is_his_though_he_reads_it_late(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, stops: bool
+) -> None:
+    monkeypatch.setattr(guests, "IDLE_S", 30 if stops else 0.1)
+    loop, answer = asyncio.get_running_loop(), always(plain(b"a" * 60_000))
+    with socket.socket(socket.AF_UNIX) as late:
+        late.setblocking(False)
+        async with (
+            before(tmp_path, answer) as (_, proxied),
+            asyncio.timeout(10),
+            asyncio.TaskGroup() as tasks,
+        ):
+            ((_, hall),) = proxied.proxy._open
+            late.connect(str(proxied.path))
+            for _ in range(10):  # accepted, made
+                await asyncio.sleep(0.01)
+            (end,) = hall.inside
+            assert isinstance(end, ClientEnd) and end._transport is not None
+            # So that most of it stays with us, not with the kernel.
+            end._transport.get_extra_info("socket").setsockopt(
+                socket.SOL_SOCKET, socket.SO_SNDBUF, 4096
+            )
+            await loop.sock_sendall(late, GET)
+            left = 0
+            while not (end._request is None and left):
+                await asyncio.sleep(0.01)
+                left = end._transport.get_write_buffer_size()
+            if stops:
+                tasks.create_task(proxied.proxy.stop(5.0))
+            await asyncio.sleep(0.3)
+            got = b""
+            while piece := await loop.sock_recv(late, 65536):
+                got += piece
+    assert got.endswith(b"a" * 60_000)
 
 
 async def test_an_idle_connection_ends_and_one_that_is_used_does_not(
@@ -259,6 +399,23 @@ async def test_the_oldest_without_a_request_makes_room_and_who_is_answered_stays
         gate.set()
         assert {Told.of(await reader.read()).status for reader in asking} == {200}
         assert Told.of(await proxied.raw(CLOSING)).status == 200, "and then there is room"
+
+
+async def test_a_crowd_that_knocks_at_once_has_room_to_wait_and_comes_in_a_few_at_a_time(
+    tmp_path: Path,
+) -> None:
+    """All at once they used up the descriptors before one of them was looked at."""
+    async with before(tmp_path, always(plain())) as (_, proxied), AsyncExitStack() as stack:
+        ((_, hall),) = proxied.proxy._open
+        for _ in range(300):
+            knocking = stack.enter_context(socket.socket(socket.AF_UNIX))
+            knocking.setblocking(False)
+            knocking.connect(str(proxied.path))  # raises where the queue is full
+        for _ in range(4):
+            await asyncio.sleep(0)
+        assert 0 < len(hall.inside) <= 4 * ACCEPTS_A_TURN
+        assert Told.of(await proxied.raw(CLOSING)).status == 200
+        assert len(hall.inside) >= 300
 
 
 async def test_another_users_connection_is_closed_unread(

@@ -119,6 +119,11 @@ NO_HEADS = {
     "a length in hex": b"POST /x HTTP/1.1\r\nContent-Length: 0x1\r\n\r\n",
     "an empty length": b"POST /x HTTP/1.1\r\nContent-Length:\r\n\r\n",
     "a length that overflows": b"POST /x HTTP/1.1\r\nContent-Length: 18446744073709551616\r\n\r\n",
+    "a length with a zero first (llhttp takes it)": b"POST /x HTTP/1.1\r\nContent-Length: 01\r\n"
+    b"\r\n",
+    "a length of 5,000 digits (llhttp takes it)": b"POST /x HTTP/1.1\r\nContent-Length: "
+    + b"0" * 5000
+    + b"\r\n\r\n",
     "chunks and a length": b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n"
     b"Content-Length: 1\r\n\r\n",
     "a length and chunks": b"POST /x HTTP/1.1\r\nContent-Length: 1\r\n"
@@ -152,6 +157,18 @@ def test_what_can_be_no_head_any_more_is_not_waited_for(raw: bytes) -> None:
 @pytest.mark.parametrize("raw", [b"", b"\r", b"\r\n", b"GET", b"GET / HTTP/1.1\r\nHost: k\r"])
 def test_what_may_still_become_one_is(raw: bytes) -> None:
     assert head_end(raw) == 0
+
+
+@pytest.mark.parametrize("raw", [b"GET / HTTP/1.1\r\nX: a\n", b"G\r\nX\rY", b"G\r\n\n", b"\rX"])
+def test_what_is_no_head_is_found_wherever_a_read_ended(raw: bytes) -> None:
+    for looked_at in range(len(raw)):
+        with pytest.raises(Malformed):
+            head_end(raw, looked_at)
+
+
+@pytest.mark.parametrize("looked_at", range(len(NEXT)))
+def test_a_heads_end_is_found_wherever_a_read_ended(looked_at: int) -> None:
+    assert head_end(NEXT + b"G", looked_at) == len(NEXT)
 
 
 # Behind the head, all of them; none of them makes a whole body.
