@@ -28,6 +28,8 @@ def refuses_submit(
     the same account."""
     others = tuple(others)
     for other in others:
+        if other.unread and other.latch is not None:
+            return other.latch.as_error()
         left_s = other.lock_left_s(now)
         if left_s > 0:
             return AccountLocked(

@@ -126,7 +126,8 @@ class KeptLedger:
     def others(self, account: str) -> tuple[Ledger, ...]:
         """The ledgers of other profiles for the same account at the same site.
 
-        One that cannot be read is its own profile's trouble and tells nothing here.
+        One that cannot be read may be of this account, and then what it counted counts here: it
+        is given as spent.  One sealed with a key that we lack is somebody else's.
         """
         found = []
         for name in self._store.profiles() if account else ():
@@ -136,12 +137,29 @@ class KeptLedger:
                 stored = self._store.read(name, "ledger")
                 if stored is None:
                     continue
+                if stored.from_previous or stored.rolled_back:
+                    raise StoreCorrupt("it was damaged or put back")
                 ledger, _ = self._ours(stored)
-            except (StoreError, KeyWrong):
+            except KeyWrong:
+                continue
+            except StoreError as error:
+                found.append(self._untold(name, error))
                 continue
             if ledger.account == account:
                 found.append(ledger)
         return tuple(found)
+
+    def _untold(self, name: str, error: StoreError) -> Ledger:
+        why = type(error)(
+            f"what profile {name} sent is not known, which may be for the same account: "
+            f"{error.message}",
+            hint="no secret is typed meanwhile; it is tried again by itself"
+            if isinstance(error, StoreFull)
+            else "when you know that its account is in order, run: "
+            f"harvester --profile {name} unlock",
+        )
+        spent = Ledger(unread=True).aged(self._clock.wall_s())
+        return spent.with_latch(0.0, why, blocks=("scripted",), settings="", firm=True)
 
     def shift(self, by_s: float) -> None:
         """Our clock was set forward by ``by_s``: what is counted in memory moves with it."""

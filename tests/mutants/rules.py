@@ -127,6 +127,12 @@ def mutants() -> Iterator[Mutant]:
         "        if False:\n            return AccountLocked(",
     )
     yield _off(
+        "what an unread profile of the account sent counts",
+        "budgets.py",
+        "if other.unread and",
+        "if False and",
+    )
+    yield _off(
         "a code counts in all profiles of its account",
         "sign_ins.py",
         "(one.totp_step for one in (ledger, *others) if",

@@ -14,6 +14,7 @@ from harvester.errors import (
     CredentialsRejected,
     ProviderDown,
     RateLimited,
+    StoreError,
     StoreFull,
     TimedOut,
     Usage,
@@ -22,6 +23,8 @@ from harvester.records import Records
 from harvester.session import Cookie, Served
 from harvester.signer import Overseer
 from harvester.signin.dialogue import Job, SignedIn, Stopped
+from harvester.vault.directory import DirectoryStore, Stored
+from harvester.vault.seal import Purpose
 from harvester.verdict import Answer, Verdict
 from simulated import simulate
 
@@ -580,6 +583,54 @@ def test_of_two_profiles_of_one_account_one_sends_at_a_time_and_counts_for_both(
         for keeper in keepers:
             await keeper.close()
 
+    simulate(story(), world.clock)
+
+
+@pytest.mark.parametrize("how", ["does not read", "was cut", "was put back"])
+def test_what_another_profile_of_the_account_sent_counts_though_it_cannot_be_read(
+    world: World, tmp_path: Path, how: str
+) -> None:
+    """A provider that locks at three: what is not known may have been two."""
+    ledger = tmp_path / "store" / "profiles" / "work" / "ledger"
+
+    def sick(self: DirectoryStore, profile: str, purpose: Purpose) -> Stored | None:
+        if profile == "work":
+            raise StoreFull("the disk does not read")
+        return read(self, profile, purpose)
+
+    async def story() -> None:
+        world.password = "another"
+        work = Engine(tmp_path / "store", world, profile(name="work")).keeper
+        await work.start()
+        with pytest.raises(CredentialsRejected):
+            await work.get()
+        assert world.submits == ["right"]
+        before = ledger.read_bytes()
+        ours = Engine(tmp_path / "store", world, profile(name="default")).keeper
+        await ours.start()
+        with pytest.MonkeyPatch.context() as patched:
+            if how == "does not read":
+                patched.setattr(DirectoryStore, "read", sick)
+            elif how == "was cut":
+                ledger.write_bytes(before[:-20])
+            else:
+                ledger.write_bytes(ledger.with_name("ledger.previous").read_bytes())
+            world.password = "right"  # what stands in its way is nothing else
+            with pytest.raises(StoreError, match="what profile work sent is not known") as caught:
+                await ours.get()
+            assert world.submits == ["right"]
+        if how == "does not read":
+            assert caught.value.code == "store_full"
+            await asyncio.sleep(3600)
+        else:
+            assert caught.value.hint.endswith("harvester --profile work unlock")
+        await work.unlock()
+        await ours.unlock()
+        assert (await ours.get()).session.generation == 1
+        await ours.close()
+        await work.close()
+
+    read = DirectoryStore.read
     simulate(story(), world.clock)
 
 
