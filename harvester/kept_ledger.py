@@ -158,8 +158,7 @@ class KeptLedger:
             else "when you know that its account is in order, run: "
             f"harvester --profile {name} unlock",
         )
-        spent = Ledger(unread=True).aged(self._clock.wall_s())
-        return spent.with_latch(0.0, why, blocks=("scripted",), settings="", firm=True)
+        return self._shut(why, generation=0)
 
     def shift(self, by_s: float) -> None:
         """Our clock was set forward by ``by_s``: what is counted in memory moves with it."""
@@ -195,6 +194,9 @@ class KeptLedger:
             generation = self._store.last_generation(self._profile, "session")
         except StoreError:
             generation = 0
+        return self._shut(trouble, generation=generation)
+
+    def _shut(self, trouble: StoreError, *, generation: int) -> Ledger:
         spent = Ledger(generation=generation, unread=True).aged(self._clock.wall_s())
         return spent.with_latch(0.0, trouble, blocks=("scripted",), settings="", firm=True)
 

@@ -131,6 +131,7 @@ def mutants() -> Iterator[Mutant]:
         "budgets.py",
         "if other.unread and",
         "if False and",
+        "tests/unit/test_crossings.py",
     )
     yield _off(
         "a code counts in all profiles of its account",
