@@ -44,6 +44,7 @@
     │   ├── StoreTampered          store_tampered
     │   ├── StoreSwapped           store_swapped
     │   ├── StoreTooNew            store_too_new
+    │   ├── StoreRolledBack        store_rolled_back
     │   ├── StoreUnsafe            store_unsafe
     │   └── StoreFull              store_full
     ├── Usage                  exit 2   usage
@@ -283,6 +284,12 @@ class StoreSwapped(StoreError):
 
 class StoreTooNew(StoreError):
     code = "store_too_new"
+
+
+class StoreRolledBack(StoreError):
+    """A warning, shown and never raised: the site is asked before an older record is served."""
+
+    code = "store_rolled_back"
 
 
 class StoreUnsafe(StoreError):

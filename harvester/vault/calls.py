@@ -23,8 +23,18 @@ DIRECTORY_MODE = 0o700
 _NOT_OURS_ALONE = stat.S_IRWXG | stat.S_IRWXO
 # Matters of rights and kinds, which a person mends.  Everything else is the disk's: full,
 # read-only or broken, which passes.
+# ENXIO and ENODEV are what a socket, a pipe or a device says that was put there just now.
 _UNSAFE = frozenset(
-    (errno.EACCES, errno.EPERM, errno.ELOOP, errno.EMLINK, errno.ENOTDIR, errno.EISDIR)
+    (
+        errno.EACCES,
+        errno.EPERM,
+        errno.ELOOP,
+        errno.EMLINK,
+        errno.ENOTDIR,
+        errno.EISDIR,
+        errno.ENXIO,
+        errno.ENODEV,
+    )
 )
 
 
@@ -75,6 +85,17 @@ def check_file(seen: os.stat_result, path: Path) -> None:
             hint=f"look at it: ls -ld {shlex.quote(str(path))}; then move it away",
         )
     check_owner(seen, path, mode=FILE_MODE)
+
+
+def check_one_name(seen: os.stat_result, path: Path) -> None:
+    """For a file that is written in place.  A second name of it may be a file of somebody's own,
+    and owner and mode are then those of that file.  What is replaced by a rename needs no such
+    check: the other name keeps its bytes."""
+    if seen.st_nlink > 1:
+        raise StoreUnsafe(
+            f"{path} is a second name of another file, and it was not touched",
+            hint=f"run: rm {shlex.quote(str(path))}   (the file keeps its other name)",
+        )
 
 
 def check_owner(seen: os.stat_result, path: Path, *, mode: int) -> None:

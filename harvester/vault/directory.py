@@ -23,13 +23,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from harvester.clock import Clock, SystemClock
-from harvester.errors import Bug, StoreCorrupt, StoreFull
+from harvester.errors import Bug, StoreCorrupt, StoreFull, StoreSwapped, StoreTampered
 from harvester.profile import PROFILE_NAME
+from harvester.vault.aside import Aside, pointed
 from harvester.vault.durable import PREVIOUS, Disk
 from harvester.vault.generations import Generations
 from harvester.vault.journal import Journal
@@ -39,11 +39,8 @@ from harvester.vault.shelf import Shelf
 
 __all__ = ["DirectoryStore", "Lock", "Stored", "prepare"]
 
-# Enough to see whether damage comes again and again; more would only fill a failing disk.
-SET_ASIDE_MOST = 3
 # How often a reader looks again because a writer replaced what it was about to set aside.
 _LOOKS_MOST = 5
-_BAD = ".bad-"
 
 _T = TypeVar("_T")
 
@@ -207,7 +204,7 @@ class DirectoryStore:
         (by a power cut too: names removed together come off the disk in any order).
         """
         directory = self._directory(profile)
-        bad = self._bad(directory, purpose)
+        bad = self._aside(directory, purpose).names()
         self._disk.remove(directory, *bad, purpose + PREVIOUS)
         self._disk.remove(directory, purpose)
 
@@ -222,7 +219,7 @@ class DirectoryStore:
         for name in (purpose + PREVIOUS, purpose):
             stamp = self._disk.stamp(directory, name)
             if stamp is not None:
-                aside = self._aside_name(directory, purpose)
+                aside = self._free_name(directory, purpose)
                 if self._disk.set_aside(directory, name, aside, stamp):
                     moved.append(aside)
         return moved
@@ -300,8 +297,10 @@ class DirectoryStore:
                     return _Newest(look(record), name != purpose, aside)
                 except StoreCorrupt as error:
                     trouble = trouble or error
+                except (StoreTampered, StoreSwapped) as error:
+                    raise pointed(error, directory / name, profile) from None
                 try:
-                    new_name = self._aside_name(directory, purpose)
+                    new_name = self._free_name(directory, purpose)
                     raced = not self._disk.set_aside(directory, name, new_name, stamp)
                 except StoreFull:
                     continue  # a disk that takes nothing: it stays, the one before it still serves
@@ -315,7 +314,7 @@ class DirectoryStore:
             raise StoreCorrupt(
                 f"{trouble.message}{kept}, and there is none before it", hint=trouble.hint
             )
-        if purpose == "ledger" and self._bad(directory, purpose):
+        if purpose == "ledger" and self._aside(directory, purpose).any():
             raise StoreCorrupt(
                 f"the ledger of profile {profile} was damaged and set aside in {directory}",
                 hint="when you know that the account is in order, run: harvester unlock",
@@ -342,26 +341,16 @@ class DirectoryStore:
         try:
             self._opener().open(record, profile=profile, purpose=purpose)
         except StoreCorrupt:
-            aside = self._aside_name(directory, purpose)
+            aside = self._free_name(directory, purpose)
             self._disk.set_aside(directory, purpose, aside, stamp)
+        except (StoreTampered, StoreSwapped) as error:
+            raise pointed(error, directory / purpose, profile) from None
 
-    def _bad(self, directory: Path, purpose: Purpose) -> list[str]:
-        names = self._disk.names(directory)
-        return [name for name in names if name.startswith(purpose + _BAD)]
+    def _aside(self, directory: Path, purpose: Purpose) -> Aside:
+        return Aside(self._disk, directory, purpose)
 
-    def _aside_name(self, directory: Path, purpose: Purpose) -> str:
-        """A name of its own for a bad record, after making room for it."""
-        bad = self._bad(directory, purpose)
-        too_many = bad[: max(0, len(bad) - SET_ASIDE_MOST + 1)]
-        if too_many:
-            self._disk.remove(directory, *too_many)
-        moment = datetime.fromtimestamp(self._clock.wall_s(), UTC)
-        stem = f"{purpose}{_BAD}{moment:%Y%m%dT%H%M%S}.{moment.microsecond // 1000:03d}Z"
-        name, count = stem, 1
-        while name in bad:
-            count += 1
-            name = f"{stem}-{count}"
-        return name
+    def _free_name(self, directory: Path, purpose: Purpose) -> str:
+        return self._aside(directory, purpose).free_name(self._clock.wall_s())
 
 
 def _named(profile: str) -> str:

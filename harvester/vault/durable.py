@@ -16,11 +16,14 @@ import errno
 import os
 import re
 import secrets
+import shlex
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
+from harvester.errors import StoreUnsafe
 from harvester.vault.calls import (
     DIRECTORY_MODE,
     FILE_MODE,
@@ -41,6 +44,10 @@ _READ_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | os.O_
 _TEMP_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _TEMP_NAME = re.compile(r"\..+\.[0-9a-f]{16}\.tmp")
 _READ_CHUNK_BYTES = 256 * 1024
+# Sixteen random digits are never taken by chance; three times in a row somebody foresees them.
+_TEMP_NAMES_MOST = 3
+
+_T = TypeVar("_T")
 
 # inode, mtime in ns, size: changes whenever a file is replaced.
 Stamp = tuple[int, int, int]
@@ -96,6 +103,9 @@ class Disk:
         path = dir / _plain(name)
         try:
             with told(path), self._opened_dir(dir) as dir_fd:
+                # Looked at first, because opening a device may do something, and again when it is
+                # open, because it may be another by then.
+                check_file(self._calls.lstat(name, dir_fd=dir_fd), path)
                 fd = self._calls.open(name, _READ_FLAGS, dir_fd=dir_fd)
                 try:
                     seen = self._calls.fstat(fd)
@@ -115,14 +125,15 @@ class Disk:
         """
         path = dir / _plain(name)
         with told(path, must_exist=True), self._opened_dir(dir) as dir_fd:
-            with suppress(FileNotFoundError):
-                # rename would replace a symlink, not follow it; but somebody who put one here
-                # meant another file, and must hear that it is not written.
-                check_file(self._calls.lstat(name, dir_fd=dir_fd), path)
-            temp = self._write_temp(dir_fd, name, data)
+            for lost in (path, dir / (name + PREVIOUS)) if keep_previous else (path,):
+                with suppress(FileNotFoundError):
+                    # rename would replace a symlink, not follow it; but somebody who put one here
+                    # meant another file, and must hear that it is not written.
+                    check_file(self._calls.lstat(lost.name, dir_fd=dir_fd), lost)
+            temp = self._write_temp(dir_fd, path, data)
             try:
                 if keep_previous:
-                    self._keep(dir_fd, name)
+                    self._keep(dir_fd, path)
                 self._calls.rename(temp, name, dir_fd)
             except BaseException:
                 self._drop(temp, dir_fd)
@@ -137,7 +148,7 @@ class Disk:
         path = dir / _plain(name)
         with told(path, must_exist=True), self._opened_dir(dir) as dir_fd:
             try:
-                temp = self._write_temp(dir_fd, name, data)
+                temp = self._write_temp(dir_fd, path, data)
                 try:
                     self._link(temp, name, dir_fd)
                 finally:
@@ -159,13 +170,17 @@ class Disk:
             return
 
     def set_aside(self, dir: Path, name: str, aside: str, stamp: Stamp) -> bool:
-        """Rename the file that ``stamp`` was taken of; False if another stands there by now.
+        """Rename the file that ``stamp`` was taken of; False if another stands there by now, or if
+        the name ``aside`` is taken.
 
         The story it prevents: we read a damaged file, a writer replaces it by a good one, and we
         rename the good one away.
         """
         try:
             with told(dir / _plain(name)), self._opened_dir(dir) as dir_fd:
+                with suppress(FileNotFoundError):
+                    self._calls.lstat(aside, dir_fd=dir_fd)
+                    return False
                 self._calls.rename(name, _plain(aside), dir_fd)
                 right = stamp_of(self._calls.lstat(aside, dir_fd=dir_fd)) == stamp
                 if not right:
@@ -260,9 +275,21 @@ class Disk:
             left -= len(part)
         return b"".join(parts)
 
-    def _write_temp(self, dir_fd: int, name: str, data: bytes) -> str:
-        temp = f".{name}.{secrets.token_hex(8)}.tmp"
-        fd = self._calls.open(temp, _TEMP_FLAGS, FILE_MODE, dir_fd=dir_fd)
+    def _new_name(self, path: Path, make: Callable[[str], _T]) -> tuple[str, _T]:
+        """A temp name beside ``path`` that nothing has, and what ``make`` made of it."""
+        for _ in range(_TEMP_NAMES_MOST):
+            temp = f".{path.name}.{secrets.token_hex(8)}.tmp"
+            with suppress(FileExistsError):
+                return temp, make(temp)
+        raise StoreUnsafe(
+            f"somebody foresees the names of temporary files beside {path}: {temp} is taken",
+            hint=f"look at it: ls -la {shlex.quote(str(path.parent))}; then move it away",
+        )
+
+    def _write_temp(self, dir_fd: int, path: Path, data: bytes) -> str:
+        temp, fd = self._new_name(
+            path, lambda name: self._calls.open(name, _TEMP_FLAGS, FILE_MODE, dir_fd=dir_fd)
+        )
         try:
             try:
                 rest = memoryview(data)
@@ -281,28 +308,28 @@ class Disk:
             raise
         return temp
 
-    def _keep(self, dir_fd: int, name: str) -> None:
+    def _keep(self, dir_fd: int, path: Path) -> None:
         """The present file under its second name.  A rename would leave an instant without it."""
         try:
-            second = self._second(dir_fd, name)
+            second = self._second(dir_fd, path)
         except FileNotFoundError:
             return
         try:
-            self._calls.rename(second, name + PREVIOUS, dir_fd)
+            self._calls.rename(second, path.name + PREVIOUS, dir_fd)
         finally:
             # rename does nothing when both are names of one file, as after a crash just here.
             self._drop(second, dir_fd)
 
-    def _second(self, dir_fd: int, name: str) -> str:
+    def _second(self, dir_fd: int, path: Path) -> str:
         """Another name for the present file, or a copy where there are no hard links."""
-        second = f".{name}.{secrets.token_hex(8)}.tmp"
         try:
-            self._calls.link(name, second, dir_fd)
+            return self._new_name(path, lambda second: self._calls.link(path.name, second, dir_fd))[
+                0
+            ]
         except OSError as error:
             if error.errno not in _NO_HARD_LINKS:
                 raise
-            return self._copy(dir_fd, name)
-        return second
+            return self._copy(dir_fd, path)
 
     def _link(self, source: str, target: str, dir_fd: int) -> None:
         """Put ``source`` under the name ``target`` if that is free, else raise FileExistsError.
@@ -320,13 +347,13 @@ class Disk:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
             self._calls.rename(source, target, dir_fd)
 
-    def _copy(self, dir_fd: int, name: str) -> str:
-        fd = self._calls.open(name, _READ_FLAGS, dir_fd=dir_fd)
+    def _copy(self, dir_fd: int, path: Path) -> str:
+        fd = self._calls.open(path.name, _READ_FLAGS, dir_fd=dir_fd)
         try:
             data = self._read_all(fd, self._calls.fstat(fd).st_size)
         finally:
             self._calls.close(fd)
-        return self._write_temp(dir_fd, name, data)
+        return self._write_temp(dir_fd, path, data)
 
     def _drop(self, temp: str, dir_fd: int) -> None:
         # The error that brought us here matters; a temp file that stays is swept later.

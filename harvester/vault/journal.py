@@ -22,6 +22,7 @@ from harvester.vault.calls import (
     DIRECTORY_MODE,
     FILE_MODE,
     check_file,
+    check_one_name,
     check_owner,
     told,
 )
@@ -64,6 +65,7 @@ class Journal:
             try:
                 seen = self._calls.fstat(fd)
                 check_file(seen, path)
+                check_one_name(seen, path)
                 if seen.st_size + len(data) > MOST_BYTES and self._turned_over(fd, seen):
                     self._calls.close(fd)
                     fd = self._opened(path)
@@ -91,6 +93,9 @@ class Journal:
             above = self._calls.open(self._directory, _DIRECTORY)
             try:
                 check_owner(self._calls.fstat(above), self._directory, mode=DIRECTORY_MODE)
+                with suppress(FileNotFoundError):
+                    # Before it is opened (see durable.py); what is open is looked at again.
+                    check_file(self._calls.lstat(NAME, dir_fd=above), path)
                 return self._calls.open(NAME, _ADD, FILE_MODE, dir_fd=above)
             finally:
                 self._calls.close(above)
@@ -111,6 +116,8 @@ class Journal:
             if self._calls.lstat(self._directory / NAME).st_ino == seen.st_ino:
                 above = self._calls.open(self._directory, _DIRECTORY)
                 try:
+                    with suppress(FileNotFoundError):
+                        check_file(self._calls.lstat(OLDER, dir_fd=above), self._directory / OLDER)
                     self._calls.rename(NAME, OLDER, above)
                 finally:
                     self._calls.close(above)

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 
 from harvester.errors import StoreFull
-from harvester.vault.calls import FILE_MODE, Calls, check_file, told
+from harvester.vault.calls import FILE_MODE, Calls, check_file, check_one_name, told
 
 _FLAGS = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _PID_LIMIT_BYTES = 32
@@ -45,9 +45,14 @@ class Lock:
         if self._fd is not None:
             return False
         with told(self._path, must_exist=True):
+            with suppress(FileNotFoundError):
+                # Before it is opened (see durable.py); what is open is looked at again.
+                check_file(self._calls.lstat(self._path), self._path)
             fd = self._opened()
             try:
-                check_file(self._calls.fstat(fd), self._path)
+                seen = self._calls.fstat(fd)
+                check_file(seen, self._path)
+                check_one_name(seen, self._path)
             except BaseException:
                 self._closed(fd)
                 raise

@@ -45,6 +45,7 @@ TABLE = {
     "store_tampered": (74, 500, False),
     "store_swapped": (74, 500, False),
     "store_too_new": (74, 500, False),
+    "store_rolled_back": (74, 500, False),
     "store_unsafe": (74, 500, False),
     "store_full": (74, 500, False),
     "usage": (2, 400, False),
