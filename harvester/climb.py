@@ -218,7 +218,9 @@ class Climber:
 
     def _stored(self) -> Session | None:
         try:
-            session = self._records.session()
+            dated = self._records.dated_session()
+            # An older one that stands there was put back, and is nobody's work of just now.
+            session = dated.session if dated.older is None else None
             if session is not None:
                 whose.check(self._profile, session)
         except (StoreCorrupt, OriginMismatch, IdentityMismatch, OrganizationMismatch) as error:

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import replace
 
-from harvester import lifetime, whose
+from harvester import lifetime, older, whose
 from harvester.clock import STEP_S
 from harvester.errors import Busy, HarvesterError, KeyWrong, StoreError, WrongSetting
 from harvester.ladder import Why
@@ -22,6 +21,7 @@ from harvester.log import event
 from harvester.profile import Profile
 from harvester.records import Records
 from harvester.session import Served, Session, Verdict
+from harvester.stamp import Stamp
 from harvester.steady import SteadyClock
 
 # Values that a site rolls on every request are stored at most this often.
@@ -45,7 +45,6 @@ class Held:
         self._records = records
         self._clock = clock
         self._publish = publish
-        self._stamp: object | None = None
         self._rolled = False
         self._numbering = asyncio.Lock()
         self._stored_at = -STORE_PROOF_EVERY_S
@@ -56,6 +55,10 @@ class Held:
         self.learned = Learned()
         """What the lives of its like teach, and its own so far."""
         self.refused = False
+        self.stamp = Stamp(records)
+        """Whether other processes stored another one."""
+        self.older: StoreError | None = None
+        """What a person is told where this is not the last one that was written."""
         self.doubt = ""
         """Why the times of the session are not to be believed before the site was asked."""
         self.moved = False
@@ -146,7 +149,7 @@ class Held:
     def good_enough(self, session: Session, min_valid_s: float) -> bool:
         """Whether to serve without a refresh: it will last, or no new one would last either."""
         fresh = self.freshness(session)
-        if fresh is Freshness.SPENT:
+        if fresh is Freshness.SPENT or self._asked_first:
             return False
         if self.meets(session, min_valid_s):
             return True
@@ -192,7 +195,14 @@ class Held:
 
     # what happens to it
 
-    async def take(self, session: Session, *, durable: bool) -> None:
+    @property
+    def _asked_first(self) -> bool:
+        """It is an older one, and the site has not said that it lives: nobody is given it yet."""
+        return self.older is not None and bool(self.doubt)
+
+    async def take(
+        self, session: Session, *, durable: bool, older: StoreError | None = None
+    ) -> None:
         """A new session, proved and stored by the climb, or found in the store."""
         held, self.unsaved = self.session, False
         if held is None or session.generation != held.generation:
@@ -200,13 +210,15 @@ class Held:
         elif not self.refused and held.proved_at > session.proved_at:
             # The site rolled it on while the climb wrote down what it had.
             session, self.unsaved = held, True
-        self.session, self.refused, self.doubt = session, False, ""
+        self.session, self.refused = session, False
+        self.older, self.doubt = older, "" if older is None else "an older one stands in the store"
         self._foresee()
         session = self.session
         self.highest = max(self.highest, session.generation)
         self.durable = durable
-        await self._note_stamp()
-        await self._publish(Served(session))
+        await self.stamp.note()
+        if not self._asked_first:
+            await self._publish(Served(session))
 
     async def inherit(self, before: Held) -> None:
         """Take over what another one of the same profile holds: a value that the site rolled
@@ -229,9 +241,9 @@ class Held:
         self.highest = max(self.highest, before.highest)
         self._rolled, self._stored_at = before._rolled, before._stored_at
         self.unsaved = before.unsaved
-        self.doubt = before.doubt
+        self.doubt, self.older = before.doubt, before.older
         self._foresee()
-        if not known:
+        if not known and not self._asked_first:
             await self._publish(Served(self.session))
 
     def refuse(self) -> None:
@@ -240,7 +252,8 @@ class Held:
 
     async def let_go(self) -> None:
         """A person signed out."""
-        self.session, self.refused, self.doubt, self._stamp = None, False, "", None
+        self.session, self.refused, self.doubt, self.older = None, False, "", None
+        self.stamp.forget()
         await self._publish(None)
 
     async def proved(self, before: Session, after: Session) -> None:
@@ -248,8 +261,8 @@ class Held:
         held = self.session
         if held is None or (held.generation, held.cookies) != (before.generation, before.cookies):
             return
-        self.doubt = ""
-        await self._follow(held, after)
+        anew, self.doubt = self._asked_first, ""
+        await self._follow(held, after, anew=anew)
 
     async def rolled(self, after: Session) -> None:
         """An answer to a client's request brought other cookies: of two that cross, the one that
@@ -258,11 +271,12 @@ class Held:
         if held is not None and held.generation == after.generation and after != held:
             await self._follow(held, after)
 
-    async def _follow(self, held: Session, after: Session) -> None:
+    async def _follow(self, held: Session, after: Session, *, anew: bool = False) -> None:
         self.session = after
         self._foresee()
         if after.cookies != held.cookies:
-            self._rolled = self.unsaved = True
+            self._rolled = self.unsaved = anew = True
+        if anew:
             await self._publish(Served(self.session))
         now = self._clock.awake_s()
         every_s = STORE_ROLLED_EVERY_S if self._rolled else STORE_PROOF_EVERY_S
@@ -312,7 +326,7 @@ class Held:
         try:
             if await asyncio.to_thread(self._records.keep_session_if_newest, session):
                 self.unsaved = self.session is not None and self.session.cookies != session.cookies
-                await self._note_stamp()
+                await self.stamp.note()
                 self.durable = True
         except (StoreError, KeyWrong) as error:
             self.durable = False
@@ -337,38 +351,27 @@ class Held:
         another origin, organisation or user because a setting was changed.
         """
         moved_s = self._clock.moved_s
-        session, sure = await asyncio.to_thread(self._records.dated_session)
+        found = await asyncio.to_thread(self._records.dated_session)
+        session = found.session
         if session is not None and self._clock.moved_s != moved_s:  # while it was read
             session = session.shifted(self._clock.moved_s - moved_s)
-        await self._note_stamp()
+        await self.stamp.note()
         if session is None:
             return False
         whose.check(self._profile, session)
         known = refused if self.session is None else max(refused, self.session.generation)
         if session.generation <= known:
+            if found.older is not None and self.usable() is not None:
+                older.tell(
+                    self._profile.name, found.older, then="the one in memory is stored again"
+                )
+                self.unsaved = True
             return False
-        await self.take(session, durable=True)
-        if not sure:
+        await self.take(session, durable=True, older=found.older)
+        if found.older is not None:
+            older.tell(
+                self._profile.name, found.older, then="the site is asked before it is served"
+            )
+        elif not found.sure:
             self._begin_doubt("it was stored by another clock than ours")
         return True
-
-    async def changed_in_store(self) -> bool:
-        """Whether another process stored a session, or removed it, since we last looked."""
-        try:
-            return await asyncio.to_thread(self._records.session_stamp) != self._stamp
-        except StoreError:
-            return False  # looked at again; what is held is served meanwhile
-
-    async def gone_from_store(self) -> bool:
-        """Removed by another process (a logout there), though we had stored it."""
-        if self._stamp is None:
-            return False
-        try:
-            return await asyncio.to_thread(self._records.session_stamp) is None
-        except StoreError:
-            return False
-
-    async def _note_stamp(self) -> None:
-        # A disk that does not even tell this leaves the old one: then the session is read again.
-        with suppress(StoreError):
-            self._stamp = await asyncio.to_thread(self._records.session_stamp)

@@ -7,7 +7,7 @@ touch the disk and may take milliseconds: the engine makes them in a thread.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from harvester import passkeys
@@ -17,6 +17,7 @@ from harvester.evidence import Evidence
 from harvester.kept_ledger import KeptLedger, dated, dated_text, not_understood, parsed
 from harvester.ledger import Ledger
 from harvester.log import event
+from harvester.older import warning_of
 from harvester.passkeys import Passkey
 from harvester.profile import DEFAULT_PROFILE
 from harvester.session import Session
@@ -57,6 +58,16 @@ class Store(Protocol):
     def lock(self, profile: str) -> Lock: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """A stored session.  ``sure``: its times can be relied on; ``older``: what is wrong where it is
+    not the last one that was written (see ``older.py``)."""
+
+    session: Session | None
+    sure: bool = True
+    older: StoreError | None = None
+
+
 class Records:
     """One profile's records in a store.
 
@@ -84,19 +95,18 @@ class Records:
 
     def session(self) -> Session | None:
         """The stored session, or None.  Raises a StoreError or KeyWrong; never drops a record."""
-        return self.dated_session()[0]
+        return self.dated_session().session
 
-    def dated_session(self) -> tuple[Session | None, bool]:
-        """The same, its times by our clock, and whether they can be relied on."""
+    def dated_session(self) -> Dated:
+        """The same, its times by our clock, and whether it is to be believed."""
         stored = self._store.read(self._profile, "session")
         if stored is None:
-            return None, True
-        if stored.rolled_back:
-            event("store.rolled_back", level=logging.WARNING, profile=self._profile)
+            return Dated(None)
         session, then = parsed(stored.plaintext, dated(Session.from_dict), "session")
         reckoned = reckon(then, Moment.of(self._clock))
-        sure = reckoned.sure and not stored.rolled_back
-        return session.shifted(reckoned.by_s) if reckoned.by_s else session, sure
+        if reckoned.by_s:
+            session = session.shifted(reckoned.by_s)
+        return Dated(session, sure=reckoned.sure, older=warning_of(stored, self._profile))
 
     def session_at(self, origin: str) -> Session | None:
         """A stored session of this origin, though other settings may forbid to serve it: it can

@@ -109,6 +109,8 @@ def _trouble(
         silent = cls(f"{session.origin} does not answer the probe ({witness.silence})")
         at = max(next_at, now + witness.rest_s)
         return trouble.of_error(silent, since=silent_since, next_try_at=at)
+    if held.older is not None:
+        return trouble.of_error(held.older, since=None, next_try_at=next_at)
     if not held.durable or condition.owes:
         full = StoreFull("the store cannot be written: nothing new survives a restart")
         return trouble.of_error(full, since=None, next_try_at=next_at)

@@ -157,9 +157,9 @@ class Upkeep:
         await condition.pay()
         if self._held.unsaved or not self._held.durable:
             await self._held.store()
-        if not await self._held.changed_in_store():
+        if not await self._held.stamp.changed():
             return
-        if await self._held.gone_from_store():
+        if await self._held.stamp.gone():
             if condition.ledger.signed_out:
                 await self._held.let_go()
                 condition.signed_out = True
