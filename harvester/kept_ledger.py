@@ -66,7 +66,7 @@ class KeptLedger:
                 if stored is None or not (stored.from_previous or stored.rolled_back):
                     return self._whole(stored)
                 self._generation = max(self._generation, stored.generation)
-                trouble: StoreError = StoreCorrupt("the ledger was damaged or put back")
+                trouble: StoreError = _not_the_last(stored)
             except StoreError as error:
                 trouble = error
             if self._unread is None:
@@ -138,7 +138,7 @@ class KeptLedger:
                 if stored is None:
                     continue
                 if stored.from_previous or stored.rolled_back:
-                    raise StoreCorrupt("it was damaged or put back")
+                    raise _not_the_last(stored)
                 ledger, _ = self._ours(stored)
             except KeyWrong:
                 continue
@@ -206,6 +206,14 @@ class KeptLedger:
         reckoned = reckon(then, Moment.of(self._clock))
         shifted = ledger.shifted(reckoned.by_s) if reckoned.by_s else ledger
         return shifted.aged(self._clock.wall_s()), reckoned
+
+
+def _not_the_last(stored: Stored) -> StoreCorrupt:
+    if stored.rolled_back:
+        return StoreCorrupt(
+            "the ledger is older than the last one that was written: it was put back"
+        )
+    return StoreCorrupt("the ledger was damaged; the one before it lacks what was done since")
 
 
 # the form of what is stored
