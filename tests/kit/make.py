@@ -1,11 +1,13 @@
 """Makes the kit of sealed records: good and bad ones, each named for what opening it must give.
 
     EXPECTED--STORY.record      EXPECTED is ``ok`` or the code of the error
+    manifest.json               as which profile and purpose each is opened, what is in it, and why
 
-All are opened as the session of profile ``default`` with KEY.  This is a second implementation of
-the format, written from its description and not from ``seal.py``: it fixes the format, so that a
-release that can no longer read old records fails here first.  Salt and nonce are fixed, so that
-the same bytes come out each time.  Run it after a change of the format, and only then.
+All are opened with KEY, and where PLACES says nothing else as the session of ``default``; why each
+does what it does stands in why.toml.  This is a second implementation of the format, written from
+its description (README.md) and not from ``seal.py``: it fixes the format, so that a release that
+can no longer read old records fails here first.  Salt and nonce are fixed, so that the same bytes
+come out each time.  Run it after a change of the format, and only then.
 """
 
 from __future__ import annotations
@@ -14,11 +16,13 @@ import base64
 import hashlib
 import hmac
 import json
+import tomllib
 from pathlib import Path
 from typing import Any
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+HERE = Path(__file__).parent
 KEY = bytes(range(32))
 OTHER_KEY = bytes(range(1, 33))
 PLAINTEXT = b'{"cookie":"a session that opens nothing"}'
@@ -51,7 +55,7 @@ def parts(
     plaintext: bytes = PLAINTEXT,
     *,
     key: bytes = KEY,
-    profile: str = "default",
+    profile: Any = "default",
     purpose: str = "session",
     **changed: Any,
 ) -> tuple[dict[str, Any], bytes]:
@@ -141,13 +145,158 @@ def records() -> dict[str, bytes]:
         "store_too_new--version-2": assembled(header, body, "2"),
         "store_too_new--version-2-unlike-1": closed(b"harvester-sealed 2\n\x00\xff"),
         "store_too_new--another-cipher": assembled(*parts(alg="XChaCha20-Poly1305")),
-        "store_too_new--field-unknown": assembled(*parts(kdf="argon2id")),
+        "store_too_new--field-unknown": assembled(*parts(wrapping="threshold")),
+    } | more()
+
+
+def more() -> dict[str, bytes]:
+    """What another implementation gets wrong: places, precedence, and readings of one text."""
+    header, body = parts()
+    good, text = assembled(header, body), dumped(header)
+    elsewhere = {purpose: assembled(*parts(purpose=purpose)) for purpose in PURPOSES}
+    loose = json.dumps(dict(reversed(header.items()))).encode()
+    loosely = AESGCM(_key()).encrypt(_nonce(), PLAINTEXT, loose)
+    long_header, long_body = parts(b"a longer one " * 40)
+    one_line = b"harvester-sealed 1\n" + dumped(long_header) + b"\n"
+    one_line += base64.b64encode(long_body) + b"\n"
+    checksum = hashlib.sha256(good[: good.rindex(b"sha256:")]).hexdigest()
+    return {
+        **{f"ok--purpose-{purpose}": elsewhere[purpose] for purpose in PURPOSES},
+        "ok--another-profile": assembled(*parts(profile="work-eu")),
+        "ok--longest-name": assembled(*parts(profile=LONGEST_NAME)),
+        "ok--highest-generation": assembled(*parts(generation=2**53)),
+        "ok--created-a-whole-number": assembled(*parts(created=1763900000)),
+        "ok--header-in-another-order": closed(
+            b"harvester-sealed 1\n" + loose + b"\n" + wrapped(loosely)
+        ),
+        "ok--body-in-one-line": closed(one_line),
+        "store_corrupt--checksum-in-capitals": good.replace(
+            checksum.encode(), checksum.upper().encode()
+        ),
+        "store_corrupt--checksum-of-nothing": good.replace(
+            checksum.encode(), hashlib.sha256(b"").hexdigest().encode()
+        ),
+        "store_corrupt--last-line-end-lost": good[:-1],
+        "store_corrupt--byte-order-mark": closed(b"\xef\xbb\xbf" + _body_of(good)),
+        "store_corrupt--two-records": good + good,
+        "store_corrupt--version-with-a-nought-ahead": assembled(header, body, "01"),
+        "store_corrupt--version-with-a-blank": assembled(header, body, "1 "),
+        "store_corrupt--version-of-seven-digits": assembled(header, body, "1000000"),
+        "store_corrupt--header-not-ascii": assembled(text[:-1] + ',"ü":1}'.encode(), body),
+        "store_corrupt--header-a-number": assembled(b"1", body),
+        "store_corrupt--nonce-too-short": assembled(header | {"nonce": "AAAA"}, body),
+        "store_corrupt--commitment-too-short": assembled(header | {"commit": "00"}, body),
+        "store_corrupt--generation-a-fraction": assembled(*parts(generation=7.5)),
+        "store_corrupt--generation-too-high": assembled(*parts(generation=2**53 + 1)),
+        "store_corrupt--created-before-1970": assembled(*parts(created=-1)),
+        "store_corrupt--profile-a-number": assembled(*parts(profile=7)),
+        "store_corrupt--purpose-empty": assembled(*parts(purpose="")),
+        "store_corrupt--base64-with-bits-to-spare": closed(
+            b"harvester-sealed 1\n" + dumped(parts(b"1")[0]) + b"\n" + _spare(parts(b"1")[1])
+        ),
+        "store_corrupt--base64-of-urls": closed(
+            b"harvester-sealed 1\n" + text + b"\n" + base64.urlsafe_b64encode(b"\xff" * 48) + b"\n"
+        ),
+        "key_wrong--another-key-and-another-place": assembled(
+            *parts(key=OTHER_KEY, profile="other", purpose="ledger")
+        ),
+        "key_wrong--key-id-edited": assembled(header | {"kid": "0" * 16}, body),
+        "key_wrong--another-key-changed": assembled(*_changed(parts(key=OTHER_KEY))),
+        "store_tampered--salt-changed": assembled(
+            header | {"salt": base64.b64encode(bytes(32)).decode()}, body
+        ),
+        "store_tampered--nonce-changed": assembled(
+            header | {"nonce": base64.b64encode(bytes(12)).decode()}, body
+        ),
+        "store_tampered--tag-of-noughts": assembled(header, body[:-16] + bytes(16)),
+        "store_tampered--nothing-but-a-tag": assembled(header, body[-16:]),
+        "store_tampered--purpose-edited": assembled(header | {"purpose": "ledger"}, body),
+        "store_tampered--header-respaced": assembled(json.dumps(header).encode(), body),
+        "store_swapped--a-session-as-the-ledger": good,
+        "store_swapped--a-bundle-as-the-session": elsewhere["bundle"],
+        "store_swapped--name-that-begins-alike": assembled(*parts(profile="default-2")),
+        "store_swapped--other-profile-and-changed": assembled(*_changed(parts(profile="other"))),
+        "store_too_new--no-cipher-named": assembled(without(header, "alg"), body),
+        "store_too_new--version-of-six-digits": closed(b"harvester-sealed 999999\n"),
+        "store_too_new--cipher-of-old": assembled(*parts(alg="AES-128-GCM")),
     }
 
 
+PURPOSES = ("identity-state", "totp-step", "ledger", "passkey", "evidence", "bundle")
+LONGEST_NAME = "a" + "0123456789-" * 2 + "012345678"
+
+
+def _key() -> bytes:
+    salt = hashlib.sha256(b"salt" + PLAINTEXT).digest()
+    return hkdf(KEY, salt, b"harvester-sealed 1|session|default", 64)[:32]
+
+
+def _nonce() -> bytes:
+    return hashlib.sha256(b"nonce" + PLAINTEXT).digest()[:12]
+
+
+def _body_of(record: bytes) -> bytes:
+    return record[: record.rindex(b"sha256:")]
+
+
+def _changed(made: tuple[dict[str, Any], bytes]) -> tuple[dict[str, Any], bytes]:
+    return made[0], made[1][:-1] + bytes([made[1][-1] ^ 1])
+
+
+def _spare(ciphertext: bytes) -> bytes:
+    """Base64 of it whose last character says more than the bytes do."""
+    text = base64.b64encode(ciphertext)
+    assert text.endswith(b"="), "there must be bits to spare"
+    at = len(text.rstrip(b"=")) - 1
+    return text[:at] + bytes([text[at] + 1]) + text[at + 1 :] + b"\n"
+
+
+# As what a record is opened that is not opened as the session of ``default``.
+PLACES: dict[str, tuple[str, str]] = {
+    **{f"ok--purpose-{purpose}": ("default", purpose) for purpose in PURPOSES},
+    "ok--another-profile": ("work-eu", "session"),
+    "ok--longest-name": (LONGEST_NAME, "session"),
+    "store_tampered--purpose-edited": ("default", "ledger"),
+    "store_swapped--a-session-as-the-ledger": ("default", "ledger"),
+}
+
+
+def manifest() -> str:
+    """What another implementation needs to be held against the kit, as JSON."""
+    why = tomllib.loads((HERE / "why.toml").read_text("utf-8"))
+    told = []
+    for name, record in records().items():
+        expected, _, _ = name.partition("--")
+        profile, purpose = PLACES.get(name, ("default", "session"))
+        one: dict[str, Any] = {
+            "file": f"{name}.record",
+            "profile": profile,
+            "purpose": purpose,
+            "expected": expected,
+            "why": why[name],
+        }
+        if expected == "ok":
+            header = json.loads(record.split(b"\n")[1])
+            one |= {"generation": header["generation"], "created": header["created"]}
+            one["plaintext"] = base64.b64encode(PLAINTEXTS.get(name, PLAINTEXT)).decode()
+        told.append(one)
+    keys = [{"kid": KID, "key": base64.b64encode(KEY).decode()}]
+    whole = {"format": "harvester-sealed 1", "keys": keys, "records": told}
+    return json.dumps(whole, indent=1) + "\n"
+
+
+# Of those that open and hold something else.
+PLAINTEXTS = {
+    "ok--nothing-in-it": b"",
+    "ok--every-byte": bytes(range(256)) * 3,
+    "ok--generation-nought": b"first",
+    "ok--body-in-one-line": b"a longer one " * 40,
+}
+
+
 if __name__ == "__main__":
-    here = Path(__file__).parent
-    for old in here.glob("*.record"):
+    for old in HERE.glob("*.record"):
         old.unlink()
     for name, record in records().items():
-        (here / f"{name}.record").write_bytes(record)
+        (HERE / f"{name}.record").write_bytes(record)
+    (HERE / "manifest.json").write_text(manifest(), "utf-8")

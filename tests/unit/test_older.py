@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine import KEY, Engine, FakeClock, World
+from faultydisk import disk_of
 from harvester import log
 from harvester.cli.status import _lines
 from harvester.errors import StoreCorrupt
@@ -58,7 +59,7 @@ class Kept:
         self.world.probes = 0
 
     async def engine(self) -> Engine:
-        engine = Engine(self.root, self.world)
+        engine = Engine(self.root, self.world, disk=disk_of())
         await engine.keeper.start()
         return engine
 
