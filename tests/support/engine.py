@@ -19,6 +19,7 @@ from harvester.climb import Climber
 from harvester.errors import CredentialsRejected, HarvesterError, NeedsHuman
 from harvester.held import Held
 from harvester.keeper import Keeper
+from harvester.outlets.files import Files
 from harvester.profile import Profile, SecretSource, Site
 from harvester.records import Records
 from harvester.session import Cookie, Served
@@ -241,8 +242,9 @@ class Engine:
         *,
         call: Call | None = None,
         disk: Disk | None = None,
+        files: Files | None = None,
     ) -> None:
-        """``call`` is what a daemon does when a person is needed."""
+        """``call`` is what a daemon does when a person is needed; ``files`` are kept written."""
         prepare(root)
         self.store = DirectoryStore(root, Seal(KeyRing(MasterKey(KEY))), disk=disk)
         self.world = world
@@ -256,6 +258,8 @@ class Engine:
 
         async def publish(served: Served | None) -> None:
             self.published.append(served)
+            if files is not None:
+                await asyncio.to_thread(*((files.publish, served) if served else (files.withdraw,)))
 
         held = Held(who, records=self.records, clock=clock, publish=publish)
         sign_ins = SignIns(
