@@ -56,9 +56,11 @@ DOORS = {
     "httptools": ("outlets.site_answer", "outlets.client_request"),
     # aiohttp's own word for headers.
     "multidict": ("outlets",),
-    "cryptography": ("vault.seal", "vault.keys"),
+    "cryptography": ("vault.seal", "vault.passphrase"),
     "httpx": ("sdk.httpx",),
     "httpx2": ("sdk.httpx2",),
+    # In a process of its own, which is this very file.
+    "keyring": ("vault.oskeyring",),
     "playwright": ("signin.browser",),
     "prometheus_client": ("metrics",),
     "pydantic": ("settings",),
