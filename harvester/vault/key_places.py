@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from harvester.errors import Busy, ConfigInvalid, KeyWrong
+from harvester.paths import read_key_file
 from harvester.profile import KeyChoice, SecretSource
 from harvester.vault import keys, oskeyring
 from harvester.vault.durable import Disk
@@ -271,3 +272,32 @@ class OwnFile:
 def _without(ring: KeyRing, kid: str) -> KeyRing:
     left = [key for key in ring.all if key.kid != kid]
     return KeyRing(left[0], tuple(left[1:]))
+
+
+def keys_in(path: str) -> tuple[MasterKey, ...]:
+    """The keys in a file, which may be a store's own.  Raises ConfigInvalid, ConfigUnsafe."""
+    try:
+        data = read_key_file(os.path.expanduser(path), keys.KEY_FILE_LIMIT_BYTES)
+    except FileNotFoundError:
+        missing = ConfigInvalid(f"there is no file {path}", hint="name the file with the old key")
+    else:
+        return keys.decoded(data.decode("ascii", "replace"), "--old-key", path).all
+    raise missing
+
+
+def keys_of_passphrase(path: str, root: Path) -> tuple[MasterKey, ...]:
+    """The keys that this file's passphrase made for the store.  Raises ConfigInvalid,
+    ConfigUnsafe, and KeyWrong if it made none."""
+    from harvester.vault.passphrase import Salts, derived
+
+    text = read_secret(SecretSource("file", "--old-passphrase", path=path), key=True)
+    disk = Disk(private_dirs=True)
+    root = Path(os.path.abspath(root))
+    known = {**Rewriting(root, disk).kdfs(), **Salts(disk, root).read()}
+    made = [key for kid, kdf in known.items() if (key := derived(text, kdf)).kid == kid]
+    if not made:
+        raise KeyWrong(
+            f"what stands in {path} is no passphrase that this store was sealed with",
+            hint="give the one of before; nothing was changed",
+        )
+    return tuple(made)

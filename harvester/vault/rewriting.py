@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from harvester.errors import HarvesterError, StoreCorrupt, StoreError
+from harvester.errors import KeyWrong, StoreError
 from harvester.profile import PROFILE_NAME
 from harvester.vault.durable import PREVIOUS, Disk
 from harvester.vault.keys import Kdf
@@ -94,6 +94,15 @@ class Rewriting:
                     found[one.label.kid] = one.label.kdf
         return found
 
+    def opens(self, one: Sealed, seal: Seal) -> bool:
+        """Whether there is anything in it that a key of ours opens."""
+        record = self._disk.read(self._root / "profiles" / one.profile, one.name, MAX_RECORD_BYTES)
+        try:
+            seal.open(record or b"", profile=one.profile, purpose=one.purpose)
+        except (StoreError, KeyWrong):
+            return False
+        return True
+
     def rewrite(self, one: Sealed, seal: Seal, reworded: Reworded) -> None:
         """Seal it anew.  At every instant a reader finds the old record or the new one.
 
@@ -112,8 +121,3 @@ class Rewriting:
             now_s=opened.created_at,
         )
         self._disk.write_atomic(directory, one.name, new)
-
-
-def is_lost(one: Sealed, error: HarvesterError | None) -> bool:
-    """Whether no key will ever open it, and nobody waits for it: damaged, and set aside."""
-    return one.aside and isinstance(error, StoreCorrupt)

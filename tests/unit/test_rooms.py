@@ -37,7 +37,7 @@ FLOORS = {
         "afterlife", "ascent", "bundle", "by_hand", "climb", "condition", "crowd", "flight", "held",
         "keeper", "kept_ledger", "locking", "notes", "opening", "overseer", "records", "reports",
         "settle", "sign_ins", "signer", "staging", "standing", "status", "succession", "summons",
-        "switching", "timekeeping", "timeline", "upkeep", "wallet", "witness",
+        "rotation", "switching", "timekeeping", "timeline", "upkeep", "wallet", "witness",
     ),
     "outlets": ("outlets",),
     "assembly": ("assembly", "daemon", "oneshot", "reload"),
