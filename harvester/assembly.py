@@ -23,7 +23,7 @@ from harvester.keeper import Keeper
 from harvester.log import event
 from harvester.outlets.files import Files
 from harvester.overseer import Step
-from harvester.profile import Profile, SecretSource
+from harvester.profile import Profile
 from harvester.records import Records, Store
 from harvester.session import Served
 from harvester.settings import Process, Settings
@@ -34,9 +34,9 @@ from harvester.status import glance, whole_status
 from harvester.steady import SteadyClock
 from harvester.summons import Call, Summons
 from harvester.timeline import Timeline
-from harvester.vault import keys
 from harvester.vault.directory import DirectoryStore, prepare
 from harvester.vault.nothing import NoStore
+from harvester.vault.ring import LiveRing, ring_of
 from harvester.vault.seal import Seal
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class House:
         self._signer = Signer()
         self._rooms: dict[str, _Room] = {}
         self._store: Store = NoStore()
-        self._key: SecretSource | None = None
+        self._ring: LiveRing | None = None
         self._steps: dict[str, Step] = {}
         self._timeline: Timeline | None = None
         self._names = tuple(settings.profiles if names is None else names)
@@ -92,7 +92,7 @@ class House:
 
     async def __aenter__(self) -> House:
         process = self._settings.process
-        self._store, self._key = open_store(process, only_look=self._only_look)
+        self._store, self._ring = open_store(process, only_look=self._only_look)
         timeline = self._timeline = Timeline(self._store, self._clock)
         if not self._only_look:
             timeline.listen()
@@ -254,9 +254,13 @@ class House:
             ca_file=process.ca_file,
         )
 
+    def _lines(self) -> tuple[str, ...]:
+        assert self._ring is not None  # noqa: S101  who only looks signs in nowhere
+        return self._ring.lines()
+
     def _room(self, profile: Profile) -> _Room:
         """Everything of one profile.  The store is open."""
-        assert self._key is not None and self._timeline is not None  # noqa: S101  see __aenter__
+        assert self._timeline is not None  # noqa: S101  see __aenter__
         process = self._settings.process
         clock = SteadyClock(self._clock)
         client = Asking(lambda: self._way_to(profile, clock))
@@ -277,7 +281,7 @@ class House:
             staging=staging,
             signer=self._signer,
             clock=clock,
-            key=self._key,
+            ring=self._lines,
             browser=process.browser,
             on_step=lambda step: self._note_step(profile.name, step),
             plain_window=self._plain_window,
@@ -322,16 +326,13 @@ class _Room:
         await self.client.close()
 
 
-def open_store(process: Process, *, only_look: bool) -> tuple[Store, SecretSource]:
-    """The store, and where its key comes from (for the signer).  Raises StoreError, KeyWrong."""
-    key = process.key or SecretSource(
-        "file", "HARVESTER_KEY", path=str(process.store.absolute() / "key")
-    )
+def open_store(process: Process, *, only_look: bool) -> tuple[Store, LiveRing | None]:
+    """The store and its keys; none where there is no store yet.  Raises StoreError, KeyWrong."""
     if only_look and not os.path.lexists(process.store):
-        return NoStore(), key
+        return NoStore(), None
     prepare(process.store)
-    store = DirectoryStore(process.store)
-    ring, warnings = keys.load(process.key, process.store, may_create=not store.has_records())
-    for warning in warnings:
+    ring = ring_of(process.sealing, process.store)
+    store = DirectoryStore(process.store, Seal(ring))
+    for warning in ring.open(may_create=not store.has_records()):
         event("key.warning", level=logging.WARNING, why=warning)
-    return DirectoryStore(process.store, Seal(ring)), key
+    return store, ring

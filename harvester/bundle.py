@@ -35,6 +35,8 @@ from harvester.session import Session
 from harvester.sign_ins import LOCK_PATIENCE_S
 from harvester.staging import Staging
 from harvester.union import union
+from harvester.vault import keys
+from harvester.vault.seal import label_of
 from harvester.verdict import Verdict
 
 VERSION = 1
@@ -165,7 +167,8 @@ class Bundles:
             )
             error.hint = "nothing was changed; name the profile that it belongs to: --profile"
             raise
-        bundle = parsed(plaintext, self._read, "bundle")
+        kid = label_of(record, "the bundle").kid
+        bundle = parsed(plaintext, lambda data: self._read(data, kid), "bundle")
         held = self._profile.site.origin
         if bundle.origin != held:
             raise OriginMismatch(
@@ -176,7 +179,7 @@ class Bundles:
             whose.check(self._profile, bundle.session)
         return bundle
 
-    def _read(self, data: dict[str, Any]) -> Bundle:
+    def _read(self, data: dict[str, Any], kid: str) -> Bundle:
         if int(data["version"]) > VERSION:
             raise StoreTooNew(
                 "the bundle was made by a later release",
@@ -184,11 +187,15 @@ class Bundles:
             )
         now = Moment.of(self._clock)
         by_s = reckon(Moment.from_dict(data["clock"]), now).by_s
+        # Bundles of before 0.6 do not say with which key their fingerprints were made: their own.
+        ledger = ledger_form.with_named_fingerprints(
+            data["ledger"], lambda one: keys.named(one, kid)
+        )
         session = None if data["session"] is None else Session.from_dict(data["session"])
         state = data["identity_state"]
         return Bundle(
             origin=str(data["origin"]),
-            ledger=ledger_form.from_dict(data["ledger"]).shifted(by_s).aged(now.wall_s),
+            ledger=ledger_form.from_dict(ledger).shifted(by_s).aged(now.wall_s),
             session=None if session is None else session.shifted(by_s),
             identity_state=None if state is None else str(state),
         )

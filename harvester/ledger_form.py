@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
 from types import MappingProxyType
 from typing import Any
@@ -84,6 +85,15 @@ def from_dict(data: dict[str, Any]) -> Ledger:
         # Ledgers of before 0.5 were begun where somebody saw them.
         alone=bool(data.get("alone", False)),
     )
+
+
+def with_named_fingerprints(data: dict[str, Any], named: Callable[[str], str]) -> dict[str, Any]:
+    """The stored form with each fingerprint as ``named`` has it.  Raises as ``from_dict``."""
+    return {
+        **data,
+        "submits": [[at, named(str(name)), out] for at, name, out in data["submits"]],
+        "rejected": {named(str(name)): at for name, at in data["rejected"].items()},
+    }
 
 
 def _early(data: list[Any] | None) -> EarlyEnd | None:

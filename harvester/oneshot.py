@@ -20,6 +20,7 @@ from harvester.errors import (
 )
 from harvester.overseer import Step
 from harvester.passkeys import Passkey
+from harvester.profile import KeyChoice
 from harvester.records import Records
 from harvester.session import Cookie, Served
 from harvester.settings import Settings
@@ -117,7 +118,7 @@ class OneShot:
     async def unpack(self, name: str, record: bytes) -> dict[str, Any]:
         """Take in a sealed bundle (see ``Bundles.unpack``)."""
         process = self._settings.process
-        if process.key is None and not _there(process.store / KEY_NAME):
+        if process.sealing == KeyChoice() and not _there(process.store / KEY_NAME):
             # Looked at before the store is opened: a key made now would open nothing.
             raise KeyWrong(
                 "this store has no key, and a bundle opens with the key that sealed it",

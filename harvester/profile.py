@@ -60,6 +60,16 @@ class SecretSource:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyChoice:
+    """Where the sealing key is kept, as the settings say it: at most one of these; none of them
+    is the file in the store."""
+
+    key: SecretSource | None = None
+    passphrase: SecretSource | None = None
+    keyring: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Limit:
     """What a site says of one kind of request: so many of a user within so many seconds."""
 

@@ -31,7 +31,7 @@ from harvester.locking import locked, to_the_end
 from harvester.log import event
 from harvester.notes import heed, not_durable, note_down
 from harvester.overseer import LedgerOverseer, Step
-from harvester.profile import Profile, SecretSource
+from harvester.profile import Profile
 from harvester.records import Records
 from harvester.session import Session
 from harvester.settle import settle
@@ -69,20 +69,21 @@ class SignIns:
         staging: Staging,
         signer: Prepares,
         clock: Clock,
-        key: SecretSource,
+        ring: Callable[[], tuple[str, ...]],
         browser: BrowserChoice,
         on_step: Callable[[Step], None],
         plain_window: bool = False,
         passkey_name: str | None = None,
     ) -> None:
-        """``plain_window``: a person gets an ordinary browser, whatever the provider lets in.
+        """``ring`` gives the sealing keys as they are now (``LiveRing.lines``).
+        ``plain_window``: a person gets an ordinary browser, whatever the provider lets in.
         ``passkey_name``: he makes a passkey in the window, to be kept under this name."""
         self._profile = profile
         self._records = records
         self._staging = staging
         self._signer = signer
         self._clock = clock
-        self._key = key
+        self._ring = ring
         self._browser = browser
         self._on_step = on_step
         self._plain_window = plain_window
@@ -298,7 +299,7 @@ class SignIns:
             sign_in_url=profile.site.sign_in_url,
             probe_path=profile.site.probe_path,
             identity_origins=profile.identity_origins,
-            key=self._key,
+            ring=await asyncio.to_thread(self._ring),
             timeout_s=HEADED_LIMIT_S if rung == "headed" else profile.sign_in_limit_s,
             provider=profile.provider,
             username=profile.username,

@@ -36,6 +36,7 @@ COMMANDS = (
     "logout",
     "unlock",
     "passkey",
+    "key",
     "history",
     "doctor",
     "config",

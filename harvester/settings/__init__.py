@@ -26,13 +26,14 @@ from harvester.paths import config_candidates, default_store
 from harvester.profile import (
     DEFAULT_PROFILE,
     KeptFile,
+    KeyChoice,
     Limit,
     PageRule,
     Profile,
     SecretSource,
     Site,
 )
-from harvester.settings import sources, values
+from harvester.settings import sources, together, values
 from harvester.settings.layer import Key, Layer, take
 from harvester.settings.model import (
     ONLY_IN_TOML,
@@ -62,7 +63,7 @@ class Process:
     """What holds for the whole process.
 
     ``socket`` is the path that was asked for, None means the places of the contract (``paths``).
-    ``key`` None means the file ``key`` in the store's directory.  ``allow_uids`` always holds
+    ``sealing`` says where the sealing key is kept.  ``allow_uids`` always holds
     our own.  ``on_person_needed`` is a program and its words, run when only a person can help.
     ``ci``: the environment says that this is a job of a CI system, as they all do.
     ``proxy`` is ``unix``, ``off``, or ``127.0.0.1:PORT`` or ``[::1]:PORT`` (beside ``unix``);
@@ -84,6 +85,12 @@ class Process:
     proxy: str = "unix"
     proxy_governor: bool = True
     ci: bool = False
+    passphrase: SecretSource | None = None
+    key_source: Literal["keyring"] | None = None
+
+    @property
+    def sealing(self) -> KeyChoice:
+        return KeyChoice(self.key, self.passphrase, keyring=self.key_source == "keyring")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +143,7 @@ def load(
     known = frozenset({DEFAULT_PROFILE}.union(*(layer.profiles for layer in found)))
     found.insert(0, sources.from_flags(flags, selected, known=known))
 
+    together.check_keys(found, environ.get("CREDENTIALS_DIRECTORY"))
     merged = _merge(found)
     where: dict[Key, str] = {}
     for layer in found:
@@ -263,7 +271,7 @@ def _settings(
 
     by_name = {DEFAULT_PROFILE: ProfileFields(), **merged.profiles}
     profiles = {name: _profile(name, fields) for name, fields in sorted(by_name.items())}
-    _check_kept_files(profiles)
+    together.check_kept_files(profiles)
     process = Process(
         store=store,
         socket=merged.socket,
@@ -282,6 +290,8 @@ def _settings(
         ci=environ.get("CI", "").strip().lower() not in ("", "0", "false", "no"),
         proxy=merged.proxy,
         proxy_governor=merged.proxy_governor,
+        passphrase=merged.passphrase,
+        key_source=merged.key_source,
     )
     effective: dict[Key, Any] = {(name,): getattr(merged, name) for name in sorted(PROCESS_NAMES)}
     # What a default comes to, not that nothing was said.
@@ -299,7 +309,6 @@ def _settings(
             store_where if key == ("store",) else where.get(key, "default"),
         )
         for key, value in effective.items()
-        if key not in (("key_source",), ("passphrase",))
     )
     return Settings(profiles, process, shown, selected)
 
@@ -340,18 +349,6 @@ def _profile(name: str, fields: ProfileFields) -> Profile:
         pages=fields.pages,
         files=fields.files,
     )
-
-
-def _check_kept_files(profiles: Mapping[str, Profile]) -> None:
-    owner: dict[str, str] = {}
-    for profile in profiles.values():
-        for kept in profile.files:
-            if kept.path in owner:
-                raise ConfigInvalid(
-                    f"the profiles {owner[kept.path]} and {profile.name} both keep {kept.path}",
-                    hint="give each profile's FILES a path of its own",
-                )
-            owner[kept.path] = profile.name
 
 
 def _shown(name: str, value: Any) -> str:

@@ -38,7 +38,6 @@ Pointer = Annotated[str | None, BeforeValidator(values.pointer)]
 Duration = Annotated[float | None, BeforeValidator(values.duration)]
 YesOrNo = Annotated[bool, BeforeValidator(values.yes_or_no)]
 Count = Annotated[int, BeforeValidator(values.count)]
-Later = Annotated[None, BeforeValidator(values.not_in_this_release)]
 
 
 class ProfileFields(BaseModel):
@@ -106,7 +105,7 @@ class Everything(BaseSettings):
     proxy: Annotated[str, BeforeValidator(values.proxy_listens)] = "unix"
     proxy_governor: YesOrNo = True
     key: SecretSource | None = None
-    key_source: Later = None
+    key_source: Annotated[Literal["keyring"] | None, _choice("keyring")] = None
     passphrase: SecretSource | None = None
     browser: Annotated[str | None, BeforeValidator(values.browser)] = None
     sandbox: Annotated[Literal["auto", "on", "off"], _choice("auto", "on", "off")] = "auto"
@@ -120,15 +119,6 @@ class Everything(BaseSettings):
     ] = "info"
     log_format: Annotated[Literal["text", "json"] | None, _choice("text", "json")] = None
     profiles: dict[str, ProfileFields] = Field(default_factory=dict)
-
-    @model_validator(mode="after")
-    def _later(self) -> Everything:
-        if self.passphrase is not None:
-            raise Wrong(
-                "PASSPHRASE is not in this release",
-                "leave it out; HARVESTER_KEY_FILE gives a sealing key",
-            )
-        return self
 
 
 PROFILE_NAMES = frozenset(ProfileFields.model_fields)

@@ -243,10 +243,6 @@ def proxy_listens(value: Any) -> str:
     return said
 
 
-def not_in_this_release(value: Any) -> None:
-    raise Wrong("is not in this release", "leave it out; HARVESTER_KEY_FILE gives a sealing key")
-
-
 def uids(value: Any) -> tuple[int, ...]:
     found = listed(value)
     if any(not re.fullmatch(r"[0-9]{1,10}", one) or int(one) >= _UIDS for one in found):

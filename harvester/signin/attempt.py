@@ -10,7 +10,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from harvester import redact
@@ -41,6 +40,7 @@ from harvester.signin.taught import Taught
 from harvester.signin.traffic import Traffic
 from harvester.signin.walk import Walk
 from harvester.vault import keys
+from harvester.vault.keys import KeyRing
 from harvester.vault.seal import Seal
 from harvester.vault.secret import read_secret
 
@@ -109,14 +109,13 @@ class Attempt:
             error = NeedsHuman("no identity provider remembers us", hint="run: harvester login")
             return self._stopped(error, asked=True)
         environ = self._start.environ
-        ring, _ = keys.load(job.key, Path(), may_create=False, environ=environ)
+        ring = KeyRing.from_lines(job.ring)
         password = totp = None
         if job.rung == "scripted":
             password, totp = _secrets_of(job, environ)
-            self._fingerprint = keys.fingerprint(
-                ring, job.origin, job.username or "", password, totp or ""
-            )
-            if self._fingerprint in job.rejected:
+            parts = (job.origin, job.username or "", password, totp or "")
+            self._fingerprint = keys.fingerprint(ring, *parts)
+            if keys.is_among(ring, job.rejected, *parts):
                 return self._stopped(
                     CredentialsRejected(
                         "these credentials were refused before, and are not sent again",

@@ -18,8 +18,9 @@
                                                {"result": "stopped", "error", "stage", ...}
 
 The parent closing the signer's stdin means "stop now": the signer's whole process tree ends.
-Secrets go one way, from the parent's environment into ``Job``, and only those; a fingerprint is
-a keyed hash (see ``vault/keys.py``).  Identity state crosses sealed: the signer opens it.
+Secrets go one way, from the parent's environment into ``Job``, and the sealing keys with them; a
+fingerprint is a keyed hash (see ``vault/keys.py``).  Identity state crosses sealed: the signer
+opens it.
 """
 
 from __future__ import annotations
@@ -63,7 +64,8 @@ class Job:
     them, the signer stops with ``credentials_rejected`` before it starts a browser.
     ``totp_last_step`` is the last one-time-code step used; a code of it or before is never typed.
     ``identity_state`` is the sealed browser state for the identity provider; ``jar`` is the
-    site's cookies, for a renewal.  ``key`` is the sealing key's source.  ``approval_wait_s`` is
+    site's cookies, for a renewal.  ``ring`` is the sealing keys themselves
+    (``KeyRing.lines``), never where they are kept.  ``approval_wait_s`` is
     how long an approval on a telephone is waited for; ``stay_signed_in`` and ``consent`` say
     whether those questions are answered with yes; ``passkeys`` is the sealed record of them, and
     ``passkey_name`` the name for one that a person is about to make.  ``plain``: headed, in an
@@ -76,7 +78,7 @@ class Job:
     sign_in_url: str
     probe_path: str
     identity_origins: tuple[str, ...]
-    key: SecretSource
+    ring: tuple[str, ...] = field(repr=False)
     timeout_s: float
     provider: str | None = None
     username: str | None = None
@@ -98,7 +100,7 @@ class Job:
 
     def line(self) -> str:
         data = {name: getattr(self, name) for name in self.__slots__}
-        for name in ("key", "password", "totp"):
+        for name in ("password", "totp"):
             source = data[name]
             data[name] = None if source is None else source.as_dict()
         data["jar"] = [cookie.as_dict() for cookie in self.jar]
@@ -109,7 +111,7 @@ class Job:
     @classmethod
     def from_line(cls, line: str) -> Job:
         data = json.loads(line)
-        for name in ("key", "password", "totp"):
+        for name in ("password", "totp"):
             source = data[name]
             data[name] = None if source is None else SecretSource.from_dict(source)
         for name in ("identity_origins", "rejected"):

@@ -1,7 +1,13 @@
 """The vault: sealed records on a disk, the key they are sealed with, and secrets from outside.
 
     seal.py         a record: encrypted, authenticated, bound to profile, purpose and generation
-    keys.py         the sealing key, its id, and keyed fingerprints
+    keys.py         the sealing keys, their ids, and keyed fingerprints
+    passphrase.py   a key from a passphrase, and its salt
+    oskeyring.py    the desktop's keyring, asked by a program of its own
+    key_places.py   where the keys are kept: one place, and no other in its stead
+    closed.py       which keys seal no more
+    ring.py         the keys as they are at this moment
+    rewriting.py    all that is sealed, by its key; and each sealed anew
     secret.py       a secret from the environment, a file or a command
     calls.py        the system calls, and what is refused of a file
     durable.py      the disk: atomic, durable, private

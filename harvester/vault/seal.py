@@ -25,7 +25,7 @@ import json
 import os
 import re
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, Protocol, get_args
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -35,13 +35,14 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from harvester.errors import (
     KeyWrong,
     StoreCorrupt,
+    StoreError,
     StoreFull,
     StoreSwapped,
     StoreTampered,
     StoreTooNew,
 )
 from harvester.profile import PROFILE_NAME
-from harvester.vault.keys import KeyRing, MasterKey
+from harvester.vault.keys import Kdf, KeyRing, MasterKey
 
 Purpose = Literal[
     "session", "identity-state", "totp-step", "ledger", "passkey", "evidence", "bundle"
@@ -70,8 +71,18 @@ _VERSION_LINE = re.compile(rb"harvester-sealed ([1-9][0-9]{0,5})")
 _CHECKSUM = b"sha256:"
 _CHECKSUM_LINE_BYTES = len(_CHECKSUM) + 64 + 1
 _HEADER_FIELDS = frozenset(
-    ("alg", "kid", "commit", "salt", "nonce", "profile", "purpose", "generation", "created")
+    ("alg", "kid", "kdf", "commit", "salt", "nonce", "profile", "purpose", "generation", "created")
 )
+
+
+class Ring(Protocol):
+    """The keys as they are now: a ``KeyRing``, or ``ring.LiveRing``."""
+
+    def current(self) -> KeyRing:
+        """Raises KeyWrong where none of them may seal any more."""
+
+    def find(self, kid: str, kdf: Kdf | None = None) -> MasterKey | None:
+        """The key of this name; ``kdf`` tells how it was made, if of a passphrase."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +104,7 @@ class Label:
     generation: int
     created_at: float
     kid: str
+    kdf: Kdf | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +122,7 @@ class _Parts:
 class Seal:
     """Seals with the primary key of the ring, opens with any key in it."""
 
-    def __init__(self, keys: KeyRing) -> None:
+    def __init__(self, keys: Ring) -> None:
         self._keys = keys
 
     def seal(
@@ -119,7 +131,7 @@ class Seal:
         """The record of ``plaintext``.  Never the same bytes twice.
 
         Raises StoreFull if it would be larger than a record may be, and ValueError for a name,
-        a purpose or a generation that no record can carry.
+        a purpose or a generation that no record can carry; KeyWrong where no key may seal.
         """
         if not PROFILE_NAME.fullmatch(profile) or purpose not in PURPOSES:
             raise ValueError(f"no record can be for {profile!r}, {purpose!r}")
@@ -131,13 +143,14 @@ class Seal:
                 f"holds {MAX_PLAINTEXT_BYTES}",
                 hint="a site that stores this much in the browser is not supported",
             )
-        master = self._keys.primary
+        master = self._keys.current().primary
         salt, nonce = os.urandom(SALT_BYTES), os.urandom(NONCE_BYTES)
         key, commitment = _derive(master, salt, profile=profile, purpose=purpose)
         header = json.dumps(
             {
                 "alg": ALGORITHM,
                 "kid": master.kid,
+                **({} if master.kdf is None else {"kdf": master.kdf.as_dict()}),
                 "commit": commitment.hex(),
                 "salt": _b64(salt),
                 "nonce": _b64(nonce),
@@ -179,13 +192,16 @@ class Seal:
     def _recognise(self, record: bytes, *, profile: str, purpose: str) -> tuple[_Parts, bytes]:
         parts = _take_apart(record, f"the stored {purpose} of profile {profile}")
         label = parts.label
-        master = self._keys.find(label.kid)
+        if label.kdf is not None and label.kdf.too_costly:
+            raise _tampered(profile, purpose)  # before anything is derived at that price
+        master = self._keys.find(label.kid, label.kdf)
         if master is None:
             raise KeyWrong(
                 f"the stored {purpose} of profile {profile} was sealed with key {label.kid}, and "
-                f"the key in use is {self._keys.primary.kid}",
+                f"the key in use is {self._in_use()}",
                 hint="give the old key again (HARVESTER_KEY, HARVESTER_KEY_FILE, or the file `key` "
-                "in the store); nothing was changed",
+                "in the store), or beside the new one: harvester key rotate --old-key FILE; "
+                "nothing was changed",
             )
         # With the header's own names: a swapped record then proves genuine before it is called
         # swapped, and a header that was edited to fit proves tampered with.
@@ -199,6 +215,20 @@ class Seal:
                 hint="somebody moved files inside the store; put them back, or delete this one",
             )
         return parts, key
+
+    def _in_use(self) -> str:
+        try:
+            return self._keys.current().primary.kid
+        except (KeyWrong, StoreError):
+            return "none"
+
+
+def label_of(record: bytes, what: str) -> Label:
+    """What a record says of itself, for which no key is needed: nothing of it is proved.
+
+    Raises StoreCorrupt, StoreTooNew.
+    """
+    return _take_apart(record, what).label
 
 
 def _derive(master: MasterKey, salt: bytes, *, profile: str, purpose: str) -> tuple[bytes, bytes]:
@@ -225,7 +255,8 @@ def _take_apart(record: bytes, what: str) -> _Parts:
         raise _too_new(what, f"it has format {int(version[1])}, this release reads {VERSION}")
     header, _, wrapped = rest.partition(b"\n")
     fields = _header_fields(header, what)
-    if fields.get("alg") != ALGORITHM or set(fields) - _HEADER_FIELDS:
+    unknown = "kdf" in fields and not Kdf.is_known(fields["kdf"])
+    if fields.get("alg") != ALGORITHM or set(fields) - _HEADER_FIELDS or unknown:
         raise _too_new(what, "it is sealed in a way that this release does not know")
     try:
         sealed = wrapped.replace(b"\n", b"")
@@ -241,6 +272,7 @@ def _take_apart(record: bytes, what: str) -> _Parts:
                 generation=_generation(fields),
                 created_at=_number(fields, "created"),
                 kid=_text(fields, "kid"),
+                kdf=Kdf.from_dict(fields["kdf"]) if "kdf" in fields else None,
             ),
             commitment=bytes.fromhex(_text(fields, "commit")),
             salt=base64.b64decode(_text(fields, "salt"), validate=True),

@@ -19,7 +19,7 @@ from harvester.descent import command_lines, descendants
 from harvester.profile import SecretSource
 from harvester.session import cookie_header
 from harvester.signin.dialogue import BrowserChoice
-from harvester.vault import keys
+from harvester.vault.keys import KeyRing
 from harvester.vault.seal import Seal
 from hostile import SESSION, Answer, Hostile
 from parent import Outcome, Spawned, job_for
@@ -68,7 +68,7 @@ def quit_browser(signer: Spawned, state: str) -> None:
 
 
 def identity_state(outcome: Outcome, site: Hostile) -> dict[str, Any]:
-    ring, _ = keys.load(job_for(site).key, Path(), may_create=False)  # type: ignore[arg-type]
+    ring = KeyRing.from_lines(job_for(site).ring)  # type: ignore[arg-type]
     record = outcome.result["identity_state"].encode()
     opened = Seal(ring).open(record, profile="default", purpose="identity-state")
     state: dict[str, Any] = json.loads(opened.plaintext)

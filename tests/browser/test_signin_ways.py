@@ -132,12 +132,12 @@ def test_a_consent_is_given_once_and_a_wider_one_is_a_persons() -> None:
 
 def test_the_identity_state_holds_no_cookie_of_the_site(standin: StandInProcess) -> None:
     from harvester.signin.dialogue import Job
-    from harvester.vault import keys
+    from harvester.vault.keys import KeyRing
     from harvester.vault.seal import Seal
 
     outcome = sign_in(standin)
     job: Job = job_for(standin)
-    ring, _ = keys.load(job.key, __import__("pathlib").Path(), may_create=False)
+    ring = KeyRing.from_lines(job.ring)
     record = outcome.result["identity_state"].encode()
     opened = Seal(ring).open(record, profile="default", purpose="identity-state")
     assert b"login.localhost" in opened.plaintext

@@ -85,7 +85,7 @@ def job_for(account: Account) -> Job:
         sign_in_url=account.sign_in_url or account.origin,
         probe_path=account.probe_path,
         identity_origins=account.identity_origins,
-        key=secret("HARVESTER_KEY", KEY),
+        ring=(KEY,),
         timeout_s=90.0,
         username=account.username,
         password=secret("HARVESTER_PASSWORD", account.password),

@@ -73,7 +73,7 @@ def _job(origin: str, sealed: str) -> Job:
         sign_in_url=f"{origin}/login",
         probe_path=f"/profile/{canaille.USERNAME}",
         identity_origins=(origin,),
-        key=secret("HARVESTER_KEY", KEY),
+        ring=(KEY,),
         timeout_s=60.0,
         username=canaille.USERNAME,
         password=secret("HARVESTER_PASSWORD", canaille.PASSWORD),

@@ -268,7 +268,7 @@ class Engine:
             staging=staging,
             signer=world,
             clock=clock,
-            key=SecretSource("value", "HARVESTER_KEY"),
+            ring=KeyRing(MasterKey(KEY)).lines,
             browser=BrowserChoice(),
             on_step=lambda _: None,
         )

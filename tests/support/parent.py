@@ -39,7 +39,7 @@ def job_for(standin: StandInProcess, **changes: Any) -> Job:
         sign_in_url=standin.site,
         probe_path="/api/managed-agents/sessions",
         identity_origins=(standin.identity,),
-        key=secret("HARVESTER_KEY", KEY),
+        ring=(KEY,),
         timeout_s=60.0,
         username=standin.username,
         password=secret("HARVESTER_PASSWORD", standin.password),

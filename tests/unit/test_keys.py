@@ -18,7 +18,8 @@ from harvester.vault.keys import KeyRing, MasterKey, fingerprint, load
 from harvester.vault.secret import command_environment, read_secret
 
 MATERIAL = bytes(range(32))
-TEXT = base64.b64encode(MATERIAL).decode()
+MATERIAL_KEY = MasterKey(MATERIAL)
+TEXT = MATERIAL_KEY.text()
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ def test_a_key_file_of_the_store_must_be_ours_alone(store: Path) -> None:
 def test_a_given_key_that_is_none_is_refused_unseen(store: Path, text: str) -> None:
     with pytest.raises(ConfigInvalid) as caught:
         load(value(text), store, may_create=True)
-    assert "head -c 32 /dev/urandom | base64" in caught.value.hint
+    assert "harvester key new --print" in caught.value.hint
     assert "HARVESTER_KEY" in caught.value.message
     assert text not in caught.value.message + caught.value.hint
 
@@ -152,11 +153,12 @@ def test_a_key_has_one_name_and_no_other_key_has_it() -> None:
 
 
 def test_a_fingerprint_depends_on_the_key_and_on_where_the_parts_end() -> None:
-    key = MasterKey(MATERIAL)
+    key = KeyRing(MATERIAL_KEY)
     one = fingerprint(key, "https://login.example", "ada", "hunter2")
-    assert one == fingerprint(KeyRing(key), "https://login.example", "ada", "hunter2")
-    assert len(one) == 64
-    assert one != fingerprint(MasterKey(b"x" * 32), "https://login.example", "ada", "hunter2")
+    assert one == fingerprint(KeyRing(MATERIAL_KEY), "https://login.example", "ada", "hunter2")
+    assert one.startswith(key.primary.kid + ":") and len(one) == 16 + 1 + 64
+    other = KeyRing(MasterKey(b"x" * 32))
+    assert one != fingerprint(other, "https://login.example", "ada", "hunter2")
     assert fingerprint(key, "ab", "c") != fingerprint(key, "a", "bc")
     assert fingerprint(key, "a") != fingerprint(key, "a", "")
 

@@ -35,9 +35,10 @@ FLOORS = {
     ),
     "engine": (
         "afterlife", "ascent", "bundle", "by_hand", "climb", "condition", "crowd", "flight", "held",
-        "keeper", "kept_ledger", "locking", "notes", "older", "opening", "overseer", "records", "reports",
-        "settle", "sign_ins", "signer", "staging", "stamp", "standing", "status", "succession", "summons",
-        "switching", "timekeeping", "timeline", "upkeep", "wallet", "witness",
+        "keeper", "kept_ledger", "locking", "notes", "older", "opening", "overseer", "records",
+        "reports", "rotation", "settle", "sign_ins", "signer", "staging", "stamp", "standing",
+        "status", "succession", "summons", "switching", "timekeeping", "timeline", "upkeep",
+        "wallet", "witness",
     ),
     "outlets": ("outlets",),
     "assembly": ("assembly", "daemon", "oneshot", "reload"),
@@ -56,9 +57,11 @@ DOORS = {
     "httptools": ("outlets.site_answer", "outlets.client_request"),
     # aiohttp's own word for headers.
     "multidict": ("outlets",),
-    "cryptography": ("vault.seal", "vault.keys"),
+    "cryptography": ("vault.seal", "vault.passphrase"),
     "httpx": ("sdk.httpx",),
     "httpx2": ("sdk.httpx2",),
+    # In a process of its own, which is this very file.
+    "keyring": ("vault.oskeyring",),
     "playwright": ("signin.browser",),
     "prometheus_client": ("metrics",),
     "pydantic": ("settings",),

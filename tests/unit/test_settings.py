@@ -306,6 +306,9 @@ def test_the_example_file_is_right_line_by_line_and_leaves_no_setting_out(tmp_pa
     everything = everything.replace("/etc/ssl/certs/ca-certificates.crt", str(ca))
     # Two ways to give one secret exclude each other.
     everything = re.sub(r"^HARVESTER_PASSWORD_COMMAND=.*\n", "", everything, flags=re.MULTILINE)
+    places = r"^HARVESTER_(KEY_FILE|PASSPHRASE_FILE|KEY_SOURCE)=.*\n"
+    assert len(re.findall(places, everything, flags=re.MULTILINE)) == 3, "places of the one key"
+    everything = re.sub(places, "", everything, flags=re.MULTILINE)
     written(tmp_path / "example", example)
     written(tmp_path / "everything", everything)
     assert loaded(tmp_path, env_file=str(tmp_path / "example")).profile("default").username
@@ -316,7 +319,7 @@ def test_the_example_file_is_right_line_by_line_and_leaves_no_setting_out(tmp_pa
         for one in settings.sources
         if one.where == "default" and not one.name.startswith("profiles.work-eu")
     }
-    assert untold == {"socket", "pages"}, "not in this file"
+    assert untold == {"socket", "pages", "key", "passphrase", "key_source"}, "not in this file"
 
 
 @pytest.mark.parametrize(

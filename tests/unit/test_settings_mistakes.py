@@ -87,8 +87,7 @@ def refused(tmp_path: Path, environ: dict[str, str] | None = None, toml: str = "
         ("PROXY", "127.0.0.1"),
         ("PROXY", "http://proxy.example:3128"),
         ("PROXY_GOVERNOR", "sometimes"),
-        ("KEY_SOURCE", "keyring"),
-        ("PASSPHRASE", "canary"),
+        ("KEY_SOURCE", "pocket"),
         ("PASSWORD_COMMAND", "pass 'canary"),
     ],
 )
