@@ -27,6 +27,8 @@ from harvester.overseer import Step
 from harvester.process import harden
 from harvester.reload import Reload, Reread
 from harvester.settings import Process, Settings
+from harvester.signin.confine import scratch_root
+from harvester.signin.leftovers import sweep
 from harvester.tally import Tally
 from harvester.timer import Timer
 from harvester.vault.directory import DirectoryStore, prepare
@@ -46,6 +48,7 @@ async def serve(settings: Settings, reread: Reread) -> int:
     process = settings.process
     configure(process.log_level, process.log_format)
     _room_for_connections()
+    await asyncio.to_thread(_sweep)
     path = paths.socket_to_bind(process.socket, process.store, os.environ)
     tally = Tally()
     bell = Bell(process.on_person_needed, notify=process.notify, environ=os.environ)
@@ -94,6 +97,13 @@ async def serve(settings: Settings, reread: Reread) -> int:
                 deaf()
     event("daemon.stopped")
     return 0
+
+
+def _sweep() -> None:
+    """End what sign-ins left that were killed with the daemon before us."""
+    swept = sweep(scratch_root())
+    if swept.processes or swept.directories:
+        event("browser.leftovers", processes=swept.processes, directories=swept.directories)
 
 
 def _room_for_connections() -> None:

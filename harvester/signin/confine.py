@@ -6,8 +6,6 @@ nothing of the user's environment reaches it that could print, redirect or keep 
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
 import stat
@@ -15,7 +13,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-_PREFIX = "harvester-sign-in-"
+from harvester.signin.leftovers import PREFIX, is_locked_by_us, sweep
+
 # DEBUG, PWDEBUG, NODE_OPTIONS, LD_*, SSLKEYLOGFILE, CHROME_* and proxies are not here on purpose.
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "FONTCONFIG_PATH", "FONTCONFIG_FILE")
 _HOME_NAMES = ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")
@@ -30,13 +29,13 @@ class Scratch:
     """
 
     def __init__(self, root: Path | None = None) -> None:
-        root = _root() if root is None else root
-        _sweep(root)
+        root = scratch_root() if root is None else root
+        sweep(root)
         for _ in range(_TRIES):
-            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=root))
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
             # A sweeper may have been between the two lines above.
-            if _locked(self._lock) and self.path.exists():
+            if is_locked_by_us(self._lock) and self.path.exists():
                 return
             os.close(self._lock)
         raise OSError(f"no private directory could be made in {root}")
@@ -46,27 +45,7 @@ class Scratch:
         os.close(self._lock)
 
 
-def _locked(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _sweep(root: Path) -> None:
-    for left in root.glob(_PREFIX + "*"):
-        with contextlib.suppress(OSError):
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            descriptor = os.open(left, flags)
-            try:
-                if os.fstat(descriptor).st_uid == os.geteuid() and _locked(descriptor):
-                    shutil.rmtree(left, ignore_errors=True)
-            finally:
-                os.close(descriptor)
-
-
-def _root() -> Path:
+def scratch_root() -> Path:
     """Memory where there is some: what a browser writes then never reaches a disk."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
     if runtime and _is_ours(Path(runtime)):
