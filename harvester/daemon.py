@@ -17,6 +17,7 @@ from harvester.assembly import House
 from harvester.bell import Bell
 from harvester.clock import SystemClock
 from harvester.errors import ConfigInvalid
+from harvester.leftovers import scratch_root, sweep
 from harvester.log import configure, event, listen
 from harvester.outlets.api import Api
 from harvester.outlets.listen import Listener
@@ -27,8 +28,6 @@ from harvester.overseer import Step
 from harvester.process import harden
 from harvester.reload import Reload, Reread
 from harvester.settings import Process, Settings
-from harvester.signin.confine import scratch_root
-from harvester.signin.leftovers import sweep
 from harvester.tally import Tally
 from harvester.timer import Timer
 from harvester.vault.directory import DirectoryStore, prepare

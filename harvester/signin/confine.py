@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from harvester.signin.leftovers import PREFIX, is_locked_by_us, sweep
+from harvester.leftovers import PREFIX, is_locked_by_us, scratch_root, sweep
 
 # DEBUG, PWDEBUG, NODE_OPTIONS, LD_*, SSLKEYLOGFILE, CHROME_* and proxies are not here on purpose.
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "FONTCONFIG_PATH", "FONTCONFIG_FILE")
 _HOME_NAMES = ("HOME", "TMPDIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_DATA_HOME")
 _TRIES = 5
-_PROC_MOUNTS = Path("/proc/mounts")
 
 
 class Scratch:
@@ -43,34 +41,6 @@ class Scratch:
     def remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
         os.close(self._lock)
-
-
-def scratch_root() -> Path:
-    """Memory where there is some: what a browser writes then never reaches a disk."""
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    if runtime and _is_ours(Path(runtime)):
-        return Path(runtime)
-    shm = Path("/dev/shm")  # noqa: S108  only a directory of our own inside it is used
-    if _on_tmpfs(shm) and os.access(shm, os.W_OK | os.X_OK):
-        return shm
-    return Path(tempfile.gettempdir())
-
-
-def _is_ours(path: Path) -> bool:
-    try:
-        facts = path.stat()
-    except OSError:
-        return False
-    private = stat.S_IMODE(facts.st_mode) & 0o077 == 0
-    return stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid() and private
-
-
-def _on_tmpfs(path: Path) -> bool:
-    try:
-        mounts = _PROC_MOUNTS.read_text()
-    except OSError:
-        return False
-    return any(line.split()[1:3] == [str(path), "tmpfs"] for line in mounts.splitlines())
 
 
 def allowed_environment(environ: Mapping[str, str], scratch: Path) -> dict[str, str]:

@@ -13,18 +13,49 @@ import fcntl
 import os
 import shutil
 import signal
+import stat
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from harvester.descent import descendants, environ_of, processes_of
 
 PREFIX = "harvester-sign-in-"
+_PROC_MOUNTS = Path("/proc/mounts")
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
     processes: int = 0
     directories: int = 0
+
+
+def scratch_root() -> Path:
+    """Memory where there is some: what a browser writes then never reaches a disk."""
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    if runtime and _is_ours(Path(runtime)):
+        return Path(runtime)
+    shm = Path("/dev/shm")  # noqa: S108  only a directory of our own inside it is used
+    if _on_tmpfs(shm) and os.access(shm, os.W_OK | os.X_OK):
+        return shm
+    return Path(tempfile.gettempdir())
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        facts = path.stat()
+    except OSError:
+        return False
+    private = stat.S_IMODE(facts.st_mode) & 0o077 == 0
+    return stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid() and private
+
+
+def _on_tmpfs(path: Path) -> bool:
+    try:
+        mounts = _PROC_MOUNTS.read_text()
+    except OSError:
+        return False
+    return any(line.split()[1:3] == [str(path), "tmpfs"] for line in mounts.splitlines())
 
 
 def sweep(root: Path) -> Swept:
