@@ -17,6 +17,7 @@ from harvester.assembly import House
 from harvester.bell import Bell
 from harvester.clock import SystemClock
 from harvester.errors import ConfigInvalid
+from harvester.leftovers import scratch_root, sweep
 from harvester.log import configure, event, listen
 from harvester.outlets.api import Api
 from harvester.outlets.listen import Listener
@@ -46,6 +47,7 @@ async def serve(settings: Settings, reread: Reread) -> int:
     process = settings.process
     configure(process.log_level, process.log_format)
     _room_for_connections()
+    await asyncio.to_thread(_sweep)
     path = paths.socket_to_bind(process.socket, process.store, os.environ)
     tally = Tally()
     bell = Bell(process.on_person_needed, notify=process.notify, environ=os.environ)
@@ -94,6 +96,13 @@ async def serve(settings: Settings, reread: Reread) -> int:
                 deaf()
     event("daemon.stopped")
     return 0
+
+
+def _sweep() -> None:
+    """End what sign-ins left that were killed with the daemon before us."""
+    swept = sweep(scratch_root())
+    if swept.processes or swept.directories:
+        event("browser.leftovers", processes=swept.processes, directories=swept.directories)
 
 
 def _room_for_connections() -> None:

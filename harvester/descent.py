@@ -7,6 +7,7 @@ the parents do.  Linux reads ``/proc``; elsewhere ``ps`` is asked.
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -58,9 +59,48 @@ def _parents_by_ps() -> dict[int, int]:
 
 def command_lines(pids: set[int]) -> list[list[str]]:
     """The words with which processes were started; Linux only, empty elsewhere."""
-    found = []
+    return list(words_of(pids).values())
+
+
+def words_of(pids: set[int]) -> dict[int, list[str]]:
+    """As ``command_lines``, by process; one that has gone meanwhile is left out."""
+    found = {}
     for pid in pids:
         with contextlib.suppress(OSError):
             raw = (_PROC / str(pid) / "cmdline").read_bytes()
-            found.append(raw.decode("utf-8", "replace").rstrip("\0").split("\0"))
+            # Chromium writes the words of a renderer anew, with spaces between them.
+            words = raw.decode("utf-8", "replace").rstrip("\0")
+            found[pid] = words.split("\0" if "\0" in words else " ")
     return found
+
+
+def filters_calls(pid: int) -> bool | None:
+    """Whether the kernel filters what this process may ask of it (seccomp, mode 2), None where it
+    does not say or the process is gone."""
+    try:
+        lines = (_PROC / str(pid) / "status").read_text().splitlines()
+    except OSError:
+        return None
+    told = next((line.split()[1] for line in lines if line.startswith("Seccomp:")), None)
+    return None if told is None else told == "2"
+
+
+def environ_of(pid: int) -> dict[str, str]:
+    """What a process was given at its start; empty where that is not ours to read."""
+    try:
+        raw = (_PROC / str(pid) / "environ").read_bytes()
+    except OSError:
+        return {}
+    pairs = (one.partition("=") for one in raw.decode("utf-8", "surrogateescape").split("\0"))
+    return {name: value for name, _, value in pairs if name}
+
+
+def processes_of(uid: int) -> set[int]:
+    """All processes of one user, ours left out; Linux only, empty elsewhere."""
+    found = set()
+    if sys.platform == "linux":
+        for entry in _PROC.iterdir():
+            with contextlib.suppress(OSError):
+                if entry.name.isdigit() and entry.stat().st_uid == uid:
+                    found.add(int(entry.name))
+    return found - {os.getpid()}

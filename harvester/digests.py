@@ -26,6 +26,7 @@ def settings_digest(profile: Profile) -> str:
         profile.session_cookie,
         None if profile.password is None else profile.password.where(),
         None if profile.totp is None else profile.totp.where(),
+        *profile.browser_hosts,
     )
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 

@@ -164,6 +164,16 @@ class Profile:
     stay_signed_in: bool = True
     consent: bool = True
     pages: tuple[PageRule, ...] = ()
+    browser_hosts: tuple[str, ...] = ()
+
+    @property
+    def reachable_hosts(self) -> tuple[str, ...]:
+        """All hosts that the browser of a sign-in may look up; empty where nothing is said."""
+        if not self.browser_hosts:
+            return ()
+        needed = (self.site.origin, self.site.sign_in_url, *self.identity_origins)
+        hosts = [urlsplit(one).hostname or "" for one in needed]
+        return tuple(dict.fromkeys((*hosts, *self.browser_hosts)))
 
     @property
     def sign_in_limit_s(self) -> float:

@@ -84,7 +84,7 @@ class SignIns:
         self._signer = signer
         self._clock = clock
         self._ring = ring
-        self._browser = browser
+        self._browser = replace(browser, hosts=profile.reachable_hosts)
         self._on_step = on_step
         self._plain_window = plain_window
         self._passkey_name = passkey_name

@@ -22,6 +22,7 @@ _SAID = {
     "ask_both": "ask user name and password",
     "ask_identifier": "ask user name",
     "candidate": "prove the session",
+    "host_blocked": "kept from a host that HARVESTER_BROWSER_HOSTS does not name",
     "number_match": "ask for approval",
     "sent_code": "ask for a sent code",
     "taught": "taught page",

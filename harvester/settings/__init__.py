@@ -347,6 +347,7 @@ def _profile(name: str, fields: ProfileFields) -> Profile:
         stay_signed_in=fields.stay_signed_in,
         consent=fields.consent,
         pages=fields.pages,
+        browser_hosts=fields.browser_hosts,
         files=fields.files,
     )
 

@@ -73,6 +73,7 @@ class ProfileFields(BaseModel):
     stay_signed_in: YesOrNo = True
     consent: YesOrNo = True
     pages: Annotated[tuple[PageRule, ...], BeforeValidator(taught_pages)] = ()
+    browser_hosts: Annotated[tuple[str, ...], BeforeValidator(values.hosts)] = ()
 
     @model_validator(mode="after")
     def _pointers_need_a_request(self) -> ProfileFields:

@@ -31,6 +31,8 @@ _UIDS = 2**32 - 1
 _PORTS = 65535
 
 HOST = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,62}\.)*[a-z0-9._-]{0,62}|\[[0-9a-f:.]+\]")
+_LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_PATTERN = re.compile(rf"(\*\.)?{_LABEL}(\.{_LABEL}){{0,9}}")
 _COOKIE_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}")
 _CHANNELS = ("chrome", "msedge", "chromium")
 
@@ -129,6 +131,18 @@ def origin(value: Any) -> str:
 
 def origins(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(origin(one) for one in listed(value)))
+
+
+def hosts(value: Any) -> tuple[str, ...]:
+    """Names, or ``*.`` and a name: all below it."""
+    found = tuple(dict.fromkeys(one.lower() for one in listed(value)))
+    if any(not _HOST_PATTERN.fullmatch(one) for one in found):
+        raise Wrong(
+            "is no list of hosts",
+            "write names with commas, without scheme, port and path: cdn.acme.example, "
+            "*.login.example",
+        )
+    return found
 
 
 def page_url(value: Any) -> str:

@@ -16,7 +16,6 @@ from harvester import redact
 from harvester.errors import (
     Bug,
     ConfigClock,
-    ConfigInvalid,
     CredentialsRejected,
     HarvesterError,
     NeedsHuman,
@@ -32,6 +31,7 @@ from harvester.signin.film import Film
 from harvester.signin.headed import closed_too_soon
 from harvester.signin.inperson import InPerson
 from harvester.signin.jar import as_stored
+from harvester.signin.launch import is_reachable
 from harvester.signin.parent import Parent, ParentGone
 from harvester.signin.remembered import Remembered
 from harvester.signin.renewal import renew
@@ -56,7 +56,11 @@ class Attempt:
         self._until = time.monotonic() + job.timeout_s - _LAST_WORDS_S
         self._fingerprint: str | None = None
         self._stage: Stage = "before_submit"
-        self._traffic = Traffic(job.origin)
+        self._traffic = Traffic(
+            job.origin,
+            blocks=lambda host: not is_reachable(host, job.browser),
+            on_blocked=lambda host: parent.step("host_blocked", host),
+        )
         self._secret: tuple[str, ...] = ()
         self._seal: Seal
         self._evidence: Callable[[HarvesterError], Awaitable[str | None]] | None = None
@@ -134,12 +138,8 @@ class Attempt:
                 hint="check HARVESTER_IDENTITY_ORIGINS, or run: harvester passkey enroll",
             )
             return self._stopped(error, asked=True)
-        if job.browser.ca_file is not None:
-            raise ConfigInvalid(
-                "HARVESTER_CA_FILE cannot be given to the browser in this release",
-                hint="add the authority to the browser's own store and unset HARVESTER_CA_FILE",
-            )
         if job.rung == "headed":
+            await self._start.believe(job.browser)
             person = InPerson(job, self._parent, self._start, remembered, carried, self._traffic)
             signed = await person.sign_in()
             return await self._finish_silently(remembered, carried) if signed is None else signed

@@ -45,12 +45,20 @@ Stage = Literal["before_submit", "after_submit", "answered"]
 
 @dataclass(frozen=True, slots=True)
 class BrowserChoice:
-    """Which browser, and how.  ``browser`` is a path or channel, None means: find one."""
+    """Which browser, and how.  ``browser`` is a path or channel, None means: find one.
+
+    ``hosts`` are all that it may look up, patterns with a ``*`` among them; empty: any.
+    """
 
     browser: str | None = None
     sandbox: Literal["auto", "on", "off"] = "auto"
     https_proxy: str | None = None
     ca_file: str | None = None
+    hosts: tuple[str, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> BrowserChoice:
+        return cls(**{**data, "hosts": tuple(data["hosts"])})
 
     def line(self) -> str:
         return json.dumps({"prepare": asdict(self)}) + "\n"
@@ -117,7 +125,7 @@ class Job:
         for name in ("identity_origins", "rejected"):
             data[name] = tuple(data[name])
         data["jar"] = tuple(Cookie.from_dict(one) for one in data["jar"])
-        data["browser"] = BrowserChoice(**data["browser"])
+        data["browser"] = BrowserChoice.from_dict(data["browser"])
         data["pages"] = tuple(PageRule(**one) for one in data["pages"])
         return cls(**data)
 
@@ -126,7 +134,7 @@ def order_of(line: str) -> BrowserChoice | Job:
     """A line that the signer is given.  Raises ValueError, KeyError or TypeError for another."""
     data = json.loads(line)
     if "prepare" in data:
-        return BrowserChoice(**data["prepare"])
+        return BrowserChoice.from_dict(data["prepare"])
     return Job.from_line(line)
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from harvester.errors import BrowserFailed
 from harvester.signin.dialogue import BrowserChoice
 from harvester.signin.find import Found
-from harvester.signin.launch import wants_sandbox
+from harvester.signin.launch import own_arguments, wants_sandbox
 
 # A browser that is gone this soon showed nobody anything.
 _NOT_SHOWN_S = 1.0
@@ -75,6 +75,7 @@ class PlainWindow:
             "--disable-component-update",
             # A key that the take-over knows too; a keyring would ask for its own password.
             "--password-store=basic",
+            *own_arguments(self._choice),
         ]
         if sys.platform == "darwin":
             words.append("--use-mock-keychain")

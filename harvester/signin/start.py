@@ -17,6 +17,7 @@ from harvester.signin.browser import Browser, Taken
 from harvester.signin.confine import allowed_environment
 from harvester.signin.dialogue import BrowserChoice
 from harvester.signin.find import Found, find_browser
+from harvester.signin.trust import trust
 
 
 class Start:
@@ -36,6 +37,7 @@ class Start:
         self._browser = Browser()
         self._driver = asyncio.create_task(self._browser.start())
         self._launched: asyncio.Task[None] | None = None
+        self._believes = False
 
     def launch(self, choice: BrowserChoice) -> None:
         """Begin to start the browser; what goes wrong is told by ``browser``."""
@@ -48,6 +50,13 @@ class Start:
         assert self._launched is not None  # noqa: S101  the line above
         await self._launched
         return self._browser
+
+    async def believe(self, choice: BrowserChoice) -> None:
+        """Have every browser started from here believe a company's own authorities.  Raises
+        ConfigInvalid, ConfigUnsafe or BrowserFailed."""
+        if choice.ca_file is not None and not self._believes:
+            await asyncio.to_thread(trust, choice.ca_file, self.scratch)
+            self._believes = True
 
     async def window(self, choice: BrowserChoice, screen: Mapping[str, str]) -> Browser:
         """A browser whose windows a person sees and uses.  Raises BrowserMissing, BrowserFailed."""
@@ -65,5 +74,6 @@ class Start:
 
     async def _launch(self, choice: BrowserChoice) -> None:
         found = find_browser(choice.browser, self.environ)
+        await self.believe(choice)
         await self._driver
         await self._browser.launch(found, choice)

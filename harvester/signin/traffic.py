@@ -7,7 +7,7 @@ kept as origins, because their queries carry codes.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from harvester.errors import (
     AccountLocked,
     BrowserFailed,
+    ConfigInvalid,
     HarvesterError,
     ProviderDown,
     RateLimited,
@@ -48,7 +49,8 @@ class Asked:
 class Traffic:
     """``visited`` are the origins that the main document was sent to, in order.
 
-    ``latest_at`` is when the latest request began (``time.monotonic``).
+    ``latest_at`` is when the latest request began (``time.monotonic``).  ``blocks`` says which
+    hosts the browser may not look up; ``on_blocked`` hears of each that a page asked for, once.
     """
 
     site_origin: str
@@ -59,6 +61,9 @@ class Traffic:
     latest_at: float = 0.0
     sockets: bool = False
     """A page has opened a web socket: it may say things that no request shows."""
+    blocks: Callable[[str], bool] = lambda host: False
+    on_blocked: Callable[[str], None] = lambda host: None
+    _blocked: set[str] = field(default_factory=set)
     _skews: dict[str, float] = field(default_factory=dict)
     _repeated: set[tuple[str, ...]] = field(default_factory=set)
     _pending: dict[int, float] = field(default_factory=dict)
@@ -101,6 +106,10 @@ class Traffic:
 
     def failed(self, key: int, url: str, reason: str, *, navigation: bool) -> None:
         self._pending.pop(key, None)
+        host = urlsplit(url).hostname or ""
+        if "NAME_NOT_RESOLVED" in reason and host not in self._blocked and self.blocks(host):
+            self._blocked.add(host)
+            self.on_blocked(host)
         if not navigation:
             return
         if self._navigation is not None and self._navigation[0] == key:
@@ -188,7 +197,16 @@ class Traffic:
         hint = "it is tried again later by itself; see: harvester doctor"
         if any(one in reason for one in _OUR_OWN):
             return BrowserFailed(f"the browser has no memory left ({reason})", hint=hint)
-        if "CERT" in reason or "SSL" in reason:
+        name = urlsplit(origin).hostname or ""
+        if "NAME_NOT_RESOLVED" in reason and self.blocks(name):
+            return ConfigInvalid(
+                f"the sign-in leads to {name}, and HARVESTER_BROWSER_HOSTS keeps the browser "
+                "from it",
+                hint=f"if that place is yours, add {name} to HARVESTER_BROWSER_HOSTS",
+            )
+        if "CERT_AUTHORITY" in reason:
+            hint = "if your company vouches for it, name its authority with HARVESTER_CA_FILE"
+        elif "CERT" in reason or "SSL" in reason:
             hint = "the connection is not trusted by the browser: check the clock and the network"
         elif "NAME_NOT_RESOLVED" in reason:
             hint = "check the address in the settings, and the network"

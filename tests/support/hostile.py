@@ -7,6 +7,7 @@ stands at an address is set by the test.
 from __future__ import annotations
 
 import contextlib
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,13 +48,19 @@ class Hostile:
     password = "c4n4ryPassw0rd"
     totp_secret = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[Asked] = []
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._door())
         self.server.daemon_threads = True
+        self.server.handle_error = lambda *_: None  # type: ignore[method-assign]  a browser that hangs up
+        if tls is not None:
+            self.server.socket = tls.wrap_socket(
+                self.server.socket, server_side=True, do_handshake_on_connect=False
+            )
         self.port = self.server.server_address[1]
         self.site, self.identity, self.evil = (
-            f"http://{name}.localhost:{self.port}" for name in ("knoq", "login", "evil")
+            f"http{'s' * (tls is not None)}://{name}.localhost:{self.port}"
+            for name in ("knoq", "login", "evil")
         )
         self.pages: dict[str, Page] = {
             "knoq /": self.go(self.identity + "/"),

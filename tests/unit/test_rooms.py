@@ -31,7 +31,7 @@ FLOORS = {
     ),
     "tools": (
         "settings", "asking", "bell", "descent", "probe", "metrics", "tally", "timer", "log",
-        "process", "spawn", "vault", "signin",
+        "leftovers", "process", "spawn", "vault", "signin",
     ),
     "engine": (
         "afterlife", "ascent", "bundle", "by_hand", "climb", "condition", "crowd", "flight", "held",

@@ -6,7 +6,6 @@ Knows processes, windows and requests; knows nothing of sign-ins.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -30,12 +29,13 @@ from playwright.async_api import (
 )
 from playwright.async_api import Error as PlaywrightError
 
-from harvester.descent import command_lines, descendants
 from harvester.errors import BrowserFailed, HarvesterError
 from harvester.signin.browser.authenticator import Authenticator
 from harvester.signin.browser.camera import Camera
 from harvester.signin.browser.grip import LOOK, Grip, Moved, says_gone, through, view_of
+from harvester.signin.browser.launching import LAUNCH_LIMIT_S, launch
 from harvester.signin.browser.listening import Heard, listen
+from harvester.signin.browser.sandbox import sandboxed
 from harvester.signin.browser.takeover import Taken, read_profile
 from harvester.signin.dialogue import BrowserChoice
 from harvester.signin.find import Found
@@ -44,7 +44,6 @@ from harvester.signin.observe import FrameView, View
 from harvester.signin.taught import Taught
 from harvester.signin.traffic import NAVIGATION_PATIENCE_S, Traffic
 
-LAUNCH_LIMIT_S = 30.0
 # A frame that does not answer a look (an advertisement that hangs) is left out of it.
 _FRAME_LIMIT_S = 2.0
 # A window that our press opened shows itself within this.
@@ -76,6 +75,7 @@ class Browser:
         self._frames: list[Frame] = []
         self.camera = Camera()
         self._screen: Mapping[str, str] | None = None
+        self._choice = BrowserChoice()
         self._pressed_at = -_POPUP_S
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -91,11 +91,9 @@ class Browser:
         ``screen`` are the variables that lead to a person's screen (see ``screen.py``): with them
         its windows are shown there, and belong to the person.
         """
-        sandbox = wants_sandbox(choice)
-        self._screen = screen
-        call = self._launch(found, choice, sandbox=sandbox)
-        await self._within(found.path, call, found, sandbox=sandbox)
-        self._look_at_sandbox(found, choice)
+        self._screen, self._choice = screen, choice
+        call = self._launch(found, choice)
+        await self._within(found.path, call, found, sandbox=wants_sandbox(choice))
 
     async def open(
         self,
@@ -108,6 +106,7 @@ class Browser:
         Playwright's storage state tells it.  Raises BrowserFailed."""
         self.traffic = traffic
         await self._within("a window", self._open(cookies, origins))
+        await self._look_at_sandbox()
         if authenticator is not None:
             await self._within("the authenticator", authenticator.join(self.window))
             # A window that opens later has it a few milliseconds after its page began.
@@ -137,19 +136,9 @@ class Browser:
     async def _start(self) -> None:
         self._driver = await async_playwright().start()
 
-    async def _launch(self, found: Found, choice: BrowserChoice, *, sandbox: bool) -> None:
+    async def _launch(self, found: Found, choice: BrowserChoice) -> None:
         assert self._driver is not None  # noqa: S101  start() comes first
-        self._process = await self._driver.chromium.launch(
-            executable_path=found.path,
-            headless=self._screen is None,
-            env=None if self._screen is None else {**os.environ, **self._screen},
-            chromium_sandbox=sandbox,
-            proxy={"server": choice.https_proxy} if choice.https_proxy else None,
-            handle_sigint=False,
-            handle_sigterm=False,
-            handle_sighup=False,
-            timeout=LAUNCH_LIMIT_S * 1000,
-        )
+        self._process = await launch(self._driver, found, choice, self._screen)
         self._process.on("disconnected", self._ended)
 
     def _ended(self, _: Process) -> None:
@@ -186,14 +175,12 @@ class Browser:
         context.on("dialog", self._asked)
         self._context = context
 
-    def _look_at_sandbox(self, found: Found, choice: BrowserChoice) -> None:
-        """Playwright adds ``--no-sandbox`` unless told otherwise: believe the processes, not us."""
-        lines = command_lines(descendants(os.getpid()))
-        if lines:
-            self.sandboxed = not any("--no-sandbox" in words for words in lines)
-        if choice.sandbox == "on" and self.sandboxed is False:
+    async def _look_at_sandbox(self) -> None:
+        """Believe the processes, not what they were told; a page is open by now."""
+        self.sandboxed = await sandboxed()
+        if self._choice.sandbox == "on" and self.sandboxed is False:
             raise BrowserFailed(
-                f"{found.path} runs without its sandbox although HARVESTER_SANDBOX is on",
+                "the browser runs without its sandbox although HARVESTER_SANDBOX is on",
                 hint="run as another user than root, or set HARVESTER_SANDBOX=auto",
             )
 
