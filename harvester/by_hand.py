@@ -8,6 +8,7 @@ ledger holds against one, but ``unlock``, which is for that.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from harvester.attempts import Latch
@@ -102,6 +103,7 @@ class ByHand:
             )
             if isinstance(session, HarvesterError):
                 raise session
+            session = replace(session, brought=True)
             ledger = ledger.with_generation(session.generation)
             await to_the_end(self._records.keep_ledger, ledger)
             await to_the_end(self._records.keep_session, session)

@@ -154,6 +154,7 @@ class Profile:
     stay_signed_in: bool = True
     consent: bool = True
     pages: tuple[PageRule, ...] = ()
+    tripwire: Literal["alert", "hold"] = "alert"
 
     @property
     def sign_in_limit_s(self) -> float:

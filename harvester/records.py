@@ -7,6 +7,7 @@ touch the disk and may take milliseconds: the engine makes them in a thread.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from harvester import passkeys
 from harvester.clock import Clock, Moment, reckon
 from harvester.errors import KeyWrong, StoreCorrupt, StoreError
 from harvester.evidence import Evidence
-from harvester.kept_ledger import KeptLedger, dated, dated_text, not_understood, parsed
+from harvester.kept_ledger import KeptLedger, See, dated, dated_text, not_understood, parsed
 from harvester.ledger import Ledger
 from harvester.log import event
 from harvester.passkeys import Passkey
@@ -93,6 +94,8 @@ class Records:
             return None, True
         if stored.rolled_back:
             event("store.rolled_back", level=logging.WARNING, profile=self._profile)
+            last = self._store.last_generation(self._profile, "session")
+            self._ledger.put_back("session", stored.generation, last)
         session, then = parsed(stored.plaintext, dated(Session.from_dict), "session")
         reckoned = reckon(then, Moment.of(self._clock))
         sure = reckoned.sure and not stored.rolled_back
@@ -142,6 +145,10 @@ class Records:
     def foreign(self) -> bool:
         """The ledger that was read last is dated by other clocks than ours."""
         return self._ledger.foreign
+
+    def watched_by(self, see: See, put_back: Callable[[str, int, int], None]) -> None:
+        """See ``KeptLedger.see`` and ``put_back``."""
+        self._ledger.see, self._ledger.put_back = see, put_back
 
     def ledger(self) -> Ledger:
         """The ledger, its own clock moved on to now.

@@ -53,6 +53,7 @@ def union(ours: Ledger, theirs: Ledger, now: float) -> Ledger:
         refused_early=max(early, key=lambda one: one.at, default=None),
         person_told=ours.person_told or theirs.person_told,
         alone=ours.alone and theirs.alone,
+        alarm=ours.alarm or theirs.alarm,
     )
 
 

@@ -73,6 +73,7 @@ class ProfileFields(BaseModel):
     approval_wait: Duration = None
     stay_signed_in: YesOrNo = True
     consent: YesOrNo = True
+    tripwire: Annotated[Literal["alert", "hold"], _choice("alert", "hold")] = "alert"
     pages: Annotated[tuple[PageRule, ...], BeforeValidator(taught_pages)] = ()
 
     @model_validator(mode="after")

@@ -27,14 +27,15 @@ FLOORS = {
     "rules": (
         "attempts", "bucket", "budgets", "digests", "ledger_form", "lives", "prices", "rest",
         "ladder", "ledger", "lifetime", "discovery", "pardon", "reasons", "trouble", "verdict",
-        "setcookie", "union", "whose", "pasted",
+        "setcookie", "tripwire", "union", "whose", "pasted",
     ),
     "tools": (
         "settings", "asking", "bell", "descent", "probe", "metrics", "tally", "timer", "log",
         "process", "spawn", "vault", "signin",
     ),
     "engine": (
-        "afterlife", "ascent", "bundle", "by_hand", "climb", "condition", "crowd", "flight", "held",
+        "afterlife", "ascent", "bundle", "by_hand", "climb", "condition", "crowd", "flight", "handout",
+        "held",
         "keeper", "kept_ledger", "locking", "notes", "opening", "overseer", "records", "reports",
         "settle", "sign_ins", "signer", "staging", "standing", "status", "succession", "summons",
         "switching", "timekeeping", "timeline", "upkeep", "wallet", "witness",
