@@ -51,6 +51,7 @@ class Handout:
         self._pending: Alarm | None = None
         self._unsaid: Alarm | None = None
         self._uncalled = ""
+        self._known: tuple[str, ...] = ()
         self._taken_back = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -83,7 +84,7 @@ class Handout:
 
     def suspect(self, alarm: Alarm | None) -> None:
         """A sign was seen that no ledger tells of yet."""
-        if alarm is None or self._pending is not None:
+        if alarm is None or self._pending is not None or alarm.mark in self._known:
             return
         alarm = replace(alarm, held=self._profile.tripwire == "hold")
         self._pending = self._unsaid = alarm
@@ -112,6 +113,7 @@ class Handout:
         """A ledger that was read, or is about to be written (then it is not ``sure`` yet, and opens
         nothing): with the sign that no disk has so far.  Its alarm shuts the door."""
         pending = self._pending
+        self._known = (ledger.pardoned, "" if ledger.alarm is None else ledger.alarm.mark)
         seen = ledger.with_alarm(pending)
         if sure and pending is not None and seen is ledger:
             self._pending = None  # it stands there, or a person has pardoned it

@@ -71,9 +71,7 @@ class Keeper:
         """``on_change`` is called when the next look may be due earlier than was said;
         ``summons`` is told of what may need a person."""
         self.profile = profile
-        self._held = held
-        self._climber = climber
-        self._staging = staging
+        self._held, self._climber, self._staging = held, climber, staging
         self._records = records
         self._clock = clock
         self._condition = Condition(profile.name, records=records, clock=clock, learn=held.learn)
@@ -281,18 +279,22 @@ class Keeper:
         the error of a latch that was set while this waited."""
         asked_at = self._clock.wall_s()
         await self._flight.landed()
-        self._condition.ledger, was = await self._by_hand.unlock(asked_at=asked_at, force=force)
+        self._condition.ledger, before = await self._by_hand.unlock(asked_at=asked_at, force=force)
         newer = self._condition.ledger.latch
         if newer is not None:
             raise newer.as_error()
         self.handout.admit()
         self._flight.forgive()
         self._summons.over()
+        was, alarm = before.latch, before.alarm
         if was is not None:
             self._condition.note("unlocked", "a person cleared the latch")
+        if alarm is not None:
+            self._condition.note("alarm.cleared", f"a person unlocked: {alarm.evidence}")
         await self.handout.give_back(self.current)
         self._on_change()
-        return {"done": True, "cleared": None if was is None else was.error.get("code")}
+        cleared = None if was is None else was.error.get("code")
+        return {"done": True, "cleared": cleared, "alarm": alarm and alarm.sign}
 
     async def logout(self) -> dict[str, Any]:
         """Sign out at the site if it can be done, prove the cookie dead, forget everything but
@@ -348,7 +350,7 @@ class Keeper:
         return standing_of(
             self.profile, self._held, self._condition, self._flight, self._witness,
             now=self._clock.wall_s(), sandboxed=self._climber.sandboxed,
-            clock_skew_s=self._staging.clock_skew_s,
+            clock_skew_s=self._staging.clock_skew_s, shut=self.handout.shut,
         )  # fmt: skip
 
     # the one flight

@@ -59,7 +59,7 @@ def union(ours: Ledger, theirs: Ledger, now: float) -> Ledger:
 
 def _never_used(ledger: Ledger) -> bool:
     used = ledger.submits or ledger.rejected or ledger.latch or ledger.buckets or ledger.switches
-    return not (used or ledger.retry_error or ledger.generation)
+    return not (used or ledger.retry_error or ledger.generation or ledger.alarm)
 
 
 def _submits(ours: Ledger, theirs: Ledger) -> tuple[Submit, ...]:
