@@ -16,7 +16,7 @@ import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from harvester import ledger_form, whose
+from harvester import ledger_form, tripwire, whose
 from harvester.clock import Clock, Moment, reckon
 from harvester.errors import (
     NotConfigured,
@@ -90,6 +90,7 @@ class Bundles:
             self._staging.recall(merged)
             session, fate = await self._judge(bundle.session, held)
             if session is not None:
+                session = replace(session, brought=True)
                 if ours.generation >= session.generation:
                     # Numbers of another store's: one that was given out here is given once.
                     session = replace(session, generation=merged.generation + 1)
@@ -117,6 +118,9 @@ class Bundles:
 
     def _packed(self) -> bytes:
         ledger = self._ledger()
+        held = tripwire.closed(ledger.alarm, self._profile.tripwire)
+        if held is not None:
+            raise held
         session = self._session(ledger)
         state = self._records.identity_state()
         if (

@@ -8,9 +8,9 @@ ledger holds against one, but ``unlock``, which is for that.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
-from harvester.attempts import Latch
 from harvester.bucket import Bucket
 from harvester.clock import Clock
 from harvester.errors import HarvesterError, NeedsHuman, RateLimited, SiteDown
@@ -47,14 +47,14 @@ class ByHand:
         self._switching = Switching(profile, staging=staging, records=records, clock=clock)
         self._bucket = Bucket(float(BROUGHT), clock.awake_s())
 
-    async def unlock(self, *, asked_at: float, force: bool) -> tuple[Ledger, Latch | None]:
-        """The ledger after it, and the latch before.  Raises AccountLocked (see pardon.py)."""
+    async def unlock(self, *, asked_at: float, force: bool) -> tuple[Ledger, Ledger]:
+        """The ledger after it, and the one before.  Raises AccountLocked (see pardon.py)."""
         async with locked(self._records.lock(), LOCK_PATIENCE_S):
             ledger = await asyncio.to_thread(self._records.ledger)
             now = self._clock.wall_s()
             after = unlocked(ledger, now, asked_at=asked_at, force=force)
             await to_the_end(self._records.keep_unlocked_ledger, after)
-        return after, ledger.latch
+        return after, ledger
 
     async def logout(self) -> tuple[Ledger, dict[str, Any]]:
         """The ledger after it, and whether the site ended the session and refuses it now."""
@@ -102,6 +102,7 @@ class ByHand:
             )
             if isinstance(session, HarvesterError):
                 raise session
+            session = replace(session, brought=True)
             ledger = ledger.with_generation(session.generation)
             await to_the_end(self._records.keep_ledger, ledger)
             await to_the_end(self._records.keep_session, session)

@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from harvester import ladder, lifetime, reasons, whose
+from harvester import ladder, lifetime, reasons, tripwire, whose
 from harvester.afterlife import SECOND_OPINION_S
 from harvester.budgets import refuses_submit
 from harvester.clock import Clock
@@ -256,6 +256,7 @@ class Climber:
             submit_refusal=refuses_submit(ledger, now, self._profile, others=others),
             life_s=None if current is None else lifetime.known_life_s(current),
             tried=tried,
+            held=tripwire.closed(ledger.alarm, self._profile.tripwire),
         )
 
     # the cheap rungs

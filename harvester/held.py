@@ -68,6 +68,10 @@ class Held:
         """Its value was rolled since it was stored, and waits for its turn."""
         self.highest = 0
         """The highest generation known to have been given out."""
+        self.on_older: Callable[[Session, Session], None] = lambda ours, stored: None
+
+    def guard(self, around: Callable[[Publish], Publish]) -> None:
+        self._publish = around(self._publish)
 
     def usable(self) -> Session | None:
         """What may be served: the session, unless the site refused it."""
@@ -361,6 +365,8 @@ class Held:
         whose.check(self._profile, session)
         known = refused if self.session is None else max(refused, self.session.generation)
         if session.generation <= known:
+            if self.session is not None and self.durable and not self.unsaved:
+                self.on_older(self.session, session)
             if found.older is not None and self.usable() is not None:
                 older.tell(
                     self._profile.name, found.older, then="the one in memory is stored again"

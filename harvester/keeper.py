@@ -31,6 +31,7 @@ from harvester.errors import (
     Usage,
 )
 from harvester.flight import Flight, not_yet
+from harvester.handout import Handout, through_the_door
 from harvester.held import Held
 from harvester.opening import Opening
 from harvester.profile import Profile
@@ -70,12 +71,13 @@ class Keeper:
         """``on_change`` is called when the next look may be due earlier than was said;
         ``summons`` is told of what may need a person."""
         self.profile = profile
-        self._held = held
-        self._climber = climber
-        self._staging = staging
+        self._held, self._climber, self._staging = held, climber, staging
         self._records = records
         self._clock = clock
         self._condition = Condition(profile.name, records=records, clock=clock, learn=held.learn)
+        self.handout = Handout(profile, records=records, clock=clock, summons=summons)
+        held.guard(self.handout.guard)
+        held.on_older, staging.on_cookies = self.handout.conflict, self.handout.other_owner
         self._afterlife = Afterlife(profile.name, staging=staging, records=records, clock=clock)
         self._witness = Witness(
             profile.name, held=held, staging=staging, clock=clock, note=self._condition.note,
@@ -87,34 +89,23 @@ class Keeper:
         self._summons = summons
         self._by_hand = ByHand(profile, held=held, staging=staging, records=records, clock=clock)
         self._ascent = Ascent(
-            profile,
-            held=held,
-            climber=climber,
-            by_hand=self._by_hand,
-            witness=self._witness,
-            afterlife=self._afterlife,
-            condition=self._condition,
-            summons=summons,
-            on_change=on_change,
-            on_failure=self._failed,
-        )
+            profile, held=held, climber=climber, by_hand=self._by_hand, witness=self._witness,
+            afterlife=self._afterlife, condition=self._condition, summons=summons,
+            on_change=on_change, on_failure=self._failed,
+        )  # fmt: skip
         self._flight = Flight(self._ascent.climb, clock, note=self._condition.note)
         self._timekeeping = Timekeeping(
             clock, held, self._flight, self._witness, self._condition, records, self._afterlife
         )
         self._upkeep = Upkeep(
-            profile.name,
-            held=held,
-            flight=self._flight,
-            witness=self._witness,
-            afterlife=self._afterlife,
-            condition=self._condition,
-            clock=clock,
+            profile.name, held=held, flight=self._flight, witness=self._witness,
+            afterlife=self._afterlife, condition=self._condition, clock=clock,
             remember=self._ascent.remember,
-        )
+        )  # fmt: skip
 
     async def start(self) -> None:
         """Take up what the store has.  Raises KeyWrong (see ``opening.py``)."""
+        await self.handout.start()
         await self._opening.open()
 
     async def take_over(self, before: Keeper) -> None:
@@ -142,6 +133,7 @@ class Keeper:
 
     # what callers ask
 
+    @through_the_door
     async def get(
         self, *, min_valid_s: float = 0.0, wait_s: float = 60.0, may_sign_in: bool = True
     ) -> Served:
@@ -175,7 +167,7 @@ class Keeper:
     def at_hand(self, min_valid_s: float = 0.0) -> Served | None:
         """What ``get`` answers from memory, without waiting for anything; None where it would
         not."""
-        if self._condition.broken is not None:
+        if self._condition.broken is not None or self.handout.shut is not None:
             return None
         self._timekeeping.mind()
         session = self._held.usable()
@@ -183,6 +175,7 @@ class Keeper:
             return None
         return self._held.served(session, min_valid_s)
 
+    @through_the_door
     async def report(self, *, generation: int, wait_s: float = 60.0) -> Served:
         """A caller says that ``generation`` was refused (401)."""
         await self._opening.raise_if_broken()
@@ -225,6 +218,7 @@ class Keeper:
             wait_s = self._left_s(wait_s, began_s)
         return await self._fly("denied", wait_s, verdict="refreshed")
 
+    @through_the_door
     async def refresh(
         self, *, hard: bool = False, headed: bool = False, wait_s: float = 60.0
     ) -> Served:
@@ -235,6 +229,7 @@ class Keeper:
         why = new if hard or headed else self._held.need("asked")
         return await self._fly(why, wait_s, anew=True)
 
+    @through_the_door
     async def take_in(
         self, cookies: tuple[Cookie, ...], *, user_agent: str = "", wait_s: float = 60.0
     ) -> Served:
@@ -277,22 +272,29 @@ class Keeper:
     async def follow_store(self) -> None:
         """Take up what another process did to the store."""
         await self._upkeep.follow_store()
+        await self.handout.give_back(self.current)
 
     async def unlock(self, *, force: bool = False) -> dict[str, Any]:
         """A person mended the cause: open the latch.  Raises AccountLocked (see pardon.py), or
         the error of a latch that was set while this waited."""
         asked_at = self._clock.wall_s()
         await self._flight.landed()
-        self._condition.ledger, was = await self._by_hand.unlock(asked_at=asked_at, force=force)
+        self._condition.ledger, before = await self._by_hand.unlock(asked_at=asked_at, force=force)
         newer = self._condition.ledger.latch
         if newer is not None:
             raise newer.as_error()
+        self.handout.admit()
         self._flight.forgive()
         self._summons.over()
+        was, alarm = before.latch, before.alarm
         if was is not None:
             self._condition.note("unlocked", "a person cleared the latch")
+        if alarm is not None:
+            self._condition.note("alarm.cleared", f"a person unlocked: {alarm.evidence}")
+        await self.handout.give_back(self.current)
         self._on_change()
-        return {"done": True, "cleared": None if was is None else was.error.get("code")}
+        cleared = None if was is None else was.error.get("code")
+        return {"done": True, "cleared": cleared, "alarm": alarm and alarm.sign}
 
     async def logout(self) -> dict[str, Any]:
         """Sign out at the site if it can be done, prove the cookie dead, forget everything but
@@ -308,6 +310,7 @@ class Keeper:
         await self._reports.close()
         await self._witness.close()
         await self._flight.cancel()
+        await self.handout.close()
         await self._summons.close()
         await self._held.close()
 
@@ -325,12 +328,13 @@ class Keeper:
     def current(self) -> Served | None:
         """What would be served now without any work."""
         session = self._held.usable()
-        return None if session is None else Served(session)
+        return None if session is None or self.handout.shut is not None else Served(session)
 
     @property
     def ready(self) -> bool:
         """A session that would work: not refused, not over, and nothing keeps it from callers."""
-        session = self._held.usable() if self._condition.broken is None else None
+        broken = self._condition.broken or self.handout.shut
+        session = self._held.usable() if broken is None else None
         return session is not None and not self._held.over(session)
 
     @property
@@ -338,14 +342,15 @@ class Keeper:
         """Why there is no working session; empty when there is one."""
         if self.ready:
             return ""
-        return why_none(self._condition.broken or self._flight.error, self._condition.ledger)
+        error = self._condition.broken or self.handout.shut or self._flight.error
+        return why_none(error, self._condition.ledger)
 
     def standing(self) -> Standing:
         self._timekeeping.mind()
         return standing_of(
             self.profile, self._held, self._condition, self._flight, self._witness,
             now=self._clock.wall_s(), sandboxed=self._climber.sandboxed,
-            clock_skew_s=self._staging.clock_skew_s,
+            clock_skew_s=self._staging.clock_skew_s, shut=self.handout.shut,
         )  # fmt: skip
 
     # the one flight

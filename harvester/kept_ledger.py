@@ -36,6 +36,12 @@ class Holds(Protocol):
     def last_generation(self, profile: str, purpose: Purpose) -> int: ...
 
 
+class See(Protocol):
+    """Looks at a ledger that was read or written, or (not ``sure``) is about to be."""
+
+    def __call__(self, ledger: Ledger, *, sure: bool = True) -> Ledger: ...
+
+
 class KeptLedger:
     """Whoever writes it holds the profile's lock."""
 
@@ -56,6 +62,10 @@ class KeptLedger:
         self._texts: set[bytes | None] = set()
         # A reader that is late must not take what a writer just noted for news.
         self._one = threading.RLock()
+        self.see: See = _as_it_is
+        """Is shown each ledger in any thread, and gives it back with what it has to add."""
+        self.put_back: Callable[[str, int, int], None] = lambda what, generation, last: None
+        """Told of a record that was put back, before what was read is used."""
 
     def read(self) -> Ledger:
         """The ledger, its own clock moved on to now.  Never a StoreError: see above.  Raises
@@ -64,13 +74,17 @@ class KeptLedger:
             try:
                 stored = self._store.read(self._profile, "ledger")
                 if stored is None or not (stored.from_previous or stored.rolled_back):
-                    return self._whole(stored)
+                    return self.see(self._whole(stored))
                 self._generation = max(self._generation, stored.generation)
                 trouble: StoreError = _not_the_last(stored)
+                if stored.rolled_back:
+                    last = self._store.last_generation(self._profile, "ledger")
+                    self.put_back("ledger", stored.generation, last)
             except StoreError as error:
                 trouble = error
             if self._unread is None:
                 self._unread = self._spent(trouble)
+            self._unread = self.see(self._unread)
             return self._unread
 
     def write(self, ledger: Ledger) -> None:
@@ -80,6 +94,7 @@ class KeptLedger:
         sign-ins, never a secret) is counted in memory.
         """
         with self._one:
+            ledger = self.see(ledger, sure=ledger.unread)
             if ledger.unread:
                 self._unread = ledger if self._unread is not None else None
                 return
@@ -88,6 +103,7 @@ class KeptLedger:
             self._texts.add(text)
             self._store.write(self._profile, "ledger", text, self._generation)
             self._unread, self._owed, self._texts = None, None, {text}
+            self.see(ledger)
 
     def note(self, ledger: Ledger) -> None:
         """Store what is true whether it can be stored or not: how an attempt ended, what is to be
@@ -100,7 +116,7 @@ class KeptLedger:
             try:
                 self.write(ledger)
             except StoreError:
-                self._owed = ledger
+                self._owed = self.see(ledger, sure=False)
                 raise
 
     @property
@@ -214,6 +230,10 @@ def _not_the_last(stored: Stored) -> StoreCorrupt:
             "the ledger is older than the last one that was written: it was put back"
         )
     return StoreCorrupt("the ledger was damaged; the one before it lacks what was done since")
+
+
+def _as_it_is(ledger: Ledger, *, sure: bool = True) -> Ledger:
+    return ledger
 
 
 # the form of what is stored

@@ -46,7 +46,7 @@ class Facts:
     a passkey of this machine.  ``username`` and ``password``: they are configured.
     ``submit_refusal``: why no secret may be sent now.
     ``life_s``: the session's known life.  ``tried``: rungs of this climb that did not help.
-    ``settings``: the digest of the settings in force.
+    ``settings``: the digest of the settings in force.  ``held``: why nothing is done at all.
     """
 
     why: Why
@@ -60,6 +60,7 @@ class Facts:
     submit_refusal: HarvesterError | None = None
     life_s: float | None = None
     tried: tuple[Rung, ...] = ()
+    held: HarvesterError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,8 @@ class Enough:
 def next_step(facts: Facts, now: float) -> Climb | Stop | Enough:
     """The cheapest rung that may still help."""
     ledger = facts.ledger
+    if facts.held is not None:
+        return Stop(facts.held)  # no secret is typed because of a stranger
     if facts.why == "headed":
         return Climb("headed")
     if ledger.retry_error is not None and ledger.retry_error.get("kind") == "site":

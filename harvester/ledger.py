@@ -22,6 +22,7 @@ from harvester.errors import AccountLocked, ConfigClock, HarvesterError, Refused
 from harvester.errors import from_dict as error_from_dict
 from harvester.lives import EarlyEnd, Life
 from harvester.prices import Cheap
+from harvester.tripwire import Alarm
 from harvester.verdict import Picture
 
 HOUR_S = 3600.0
@@ -59,7 +60,8 @@ class Ledger:
     ``failing_since`` is when the failure of ``retry_error`` began; ``faults`` are the browser's, in
     a row.  ``person_told``: somebody was told that he is needed, and nothing has come of it yet.
     ``alone``: a CI job began it with nothing, so what other jobs sent is not known (budgets.py).
-    ``unread``, never stored: it stands for one that could not be read.
+    ``alarm`` is a sign of a stranger's hand (tripwire.py); ``pardoned`` marks the last one that
+    a person cleared.  ``unread``, never stored: it stands for one that could not be read.
     """
 
     generation: int = 0
@@ -86,6 +88,8 @@ class Ledger:
     refused_early: EarlyEnd | None = None
     person_told: bool = False
     alone: bool = False
+    alarm: Alarm | None = None
+    pardoned: str = ""
     unread: bool = False
 
     # what may be done
@@ -125,6 +129,7 @@ class Ledger:
             buckets=MappingProxyType(buckets),
             switches=tuple(at + by_s for at in self.switches),
             refused_early=early and replace(early, at=early.at + by_s),
+            alarm=self.alarm and replace(self.alarm, since=self.alarm.since + by_s),
             unhelpful=MappingProxyType({rung: at + by_s for rung, at in self.unhelpful.items()}),
         )
 
@@ -320,6 +325,12 @@ class Ledger:
     def with_lives(self, lives: tuple[Life, ...]) -> Ledger:
         """A session has ended, or was replaced while it lived (``lives.remembered``)."""
         return replace(self, lives=lives)
+
+    def with_alarm(self, alarm: Alarm | None) -> Ledger:
+        """The first sign stands; one that a person has pardoned is none."""
+        if alarm is None or self.alarm is not None or alarm.mark == self.pardoned:
+            return self
+        return replace(self, alarm=alarm)
 
     def with_unrecognised(self) -> Ledger:
         return replace(self, unrecognised=self.unrecognised + 1)

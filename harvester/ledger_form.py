@@ -11,6 +11,7 @@ from harvester.attempts import Latch, Submit
 from harvester.bucket import Bucket
 from harvester.ledger import Ledger
 from harvester.lives import EarlyEnd, Life
+from harvester.tripwire import Alarm
 from harvester.verdict import Picture
 
 
@@ -45,6 +46,10 @@ def to_dict(ledger: Ledger) -> dict[str, Any]:
         else [getattr(ledger.refused_early, item.name) for item in fields(EarlyEnd)],
         "person_told": ledger.person_told,
         "alone": ledger.alone,
+        "alarm": None
+        if ledger.alarm is None
+        else {item.name: getattr(ledger.alarm, item.name) for item in fields(Alarm)},
+        "pardoned": ledger.pardoned,
     }
 
 
@@ -84,6 +89,9 @@ def from_dict(data: dict[str, Any]) -> Ledger:
         person_told=bool(data.get("person_told", False)),
         # Ledgers of before 0.5 were begun where somebody saw them.
         alone=bool(data.get("alone", False)),
+        # Ledgers of before 0.6 have neither.
+        alarm=None if data.get("alarm") is None else Alarm(**data["alarm"]),
+        pardoned=str(data.get("pardoned", "")),
     )
 
 

@@ -23,6 +23,7 @@ from harvester.tally import (
     PROBE_VERDICTS,
     REPORT_VERDICTS,
     SIGN_IN_BUCKETS_S,
+    SIGNS,
     Labels,
     Spread,
     Tally,
@@ -67,15 +68,26 @@ class _Status(Collector):
         latched = GaugeMetricFamily(
             "harvester_latched", "1 where only a person can help.", labels=["profile", "code"]
         )
+        alarm = GaugeMetricFamily(
+            "harvester_alarm", "1 while a sign of a stranger's hand stands.", labels=["profile"]
+        )
+        held = GaugeMetricFamily(
+            "harvester_held", "1 while nothing is handed out because of it.", labels=["profile"]
+        )
         budgets = GaugeMetricFamily(
             "harvester_budget_left", "Attempts that may still be made.", labels=["profile", "of"]
         )
         for one in self._profiles:
+            stands = one.get("alarm") or {}
+            alarm.add_metric([one["profile"]], float(bool(stands)))
+            held.add_metric([one["profile"]], float(bool(stands.get("held"))))
             if one["latch"] is not None:
                 latched.add_metric([one["profile"], str(one["latch"]["code"])], 1.0)
             for budget, left in one["budgets"].items():
                 budgets.add_metric([one["profile"], budget], float(left))
         yield latched
+        yield alarm
+        yield held
         yield budgets
 
     def _process(self) -> Iterator[Metric]:
@@ -175,6 +187,13 @@ class _Tallied(Collector):
             ("profile",),
             self._tally.early_refusals(),
             foreseen=[(name,) for name in self._profiles],
+        )
+        yield _counter(
+            "alarms",
+            "Signs of a stranger's hand.",
+            ("profile", "sign"),
+            self._tally.alarms(),
+            foreseen=[(name, sign) for name in self._profiles for sign in SIGNS],
         )
         yield _counter(
             "proxy_answers",

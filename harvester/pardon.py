@@ -26,7 +26,8 @@ def unlocked(ledger: Ledger, now: float, *, asked_at: float, force: bool) -> Led
             retry_after_s=left_s,
             latched=True,
         )
-    latch = ledger.latch
+    latch, alarm = ledger.latch, ledger.alarm
+    unseen_alarm = alarm is not None and asked_at < alarm.since <= now
     # A clock that was set back since makes nothing new.
     unseen = {id(one) for one in ledger.submits if asked_at < one.at <= now}
     refused = {one.fingerprint for one in ledger.submits if id(one) in unseen}
@@ -52,4 +53,6 @@ def unlocked(ledger: Ledger, now: float, *, asked_at: float, force: bool) -> Led
         unrecognised=0,
         person_told=False,
         alone=False,
+        alarm=alarm if unseen_alarm else None,
+        pardoned=alarm.mark if alarm is not None and not unseen_alarm else ledger.pardoned,
     )

@@ -165,6 +165,7 @@ class Profile:
     consent: bool = True
     pages: tuple[PageRule, ...] = ()
     browser_hosts: tuple[str, ...] = ()
+    tripwire: Literal["alert", "hold"] = "alert"
 
     @property
     def reachable_hosts(self) -> tuple[str, ...]:

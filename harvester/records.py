@@ -7,6 +7,7 @@ touch the disk and may take milliseconds: the engine makes them in a thread.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -14,7 +15,7 @@ from harvester import passkeys
 from harvester.clock import Clock, Moment, reckon
 from harvester.errors import KeyWrong, StoreCorrupt, StoreError
 from harvester.evidence import Evidence
-from harvester.kept_ledger import KeptLedger, dated, dated_text, not_understood, parsed
+from harvester.kept_ledger import KeptLedger, See, dated, dated_text, not_understood, parsed
 from harvester.ledger import Ledger
 from harvester.log import event
 from harvester.older import warning_of
@@ -102,6 +103,9 @@ class Records:
         stored = self._store.read(self._profile, "session")
         if stored is None:
             return Dated(None)
+        if stored.rolled_back:
+            last = self._store.last_generation(self._profile, "session")
+            self._ledger.put_back("session", stored.generation, last)
         session, then = parsed(stored.plaintext, dated(Session.from_dict), "session")
         reckoned = reckon(then, Moment.of(self._clock))
         if reckoned.by_s:
@@ -152,6 +156,10 @@ class Records:
     def foreign(self) -> bool:
         """The ledger that was read last is dated by other clocks than ours."""
         return self._ledger.foreign
+
+    def watched_by(self, see: See, put_back: Callable[[str, int, int], None]) -> None:
+        """See ``KeptLedger.see`` and ``put_back``."""
+        self._ledger.see, self._ledger.put_back = see, put_back
 
     def ledger(self) -> Ledger:
         """The ledger, its own clock moved on to now.

@@ -97,6 +97,9 @@ class Cookie:
         )
 
 
+Jar = tuple[Cookie, ...]
+
+
 def cookie_header(cookies: tuple[Cookie, ...]) -> str:
     """``name=value; name2=value2``, byte for byte as stored."""
     return "; ".join(f"{cookie.name}={cookie.value}" for cookie in cookies)
@@ -114,6 +117,7 @@ class Session:
     names (slug, id, name) that the site told for it.  ``confidence`` (0 to 1) belongs to
     ``expires_at``; ``declared_at`` is the end that the cookies declare where a learned one comes
     sooner.  ``longest_gap_s`` is the longest time between two proofs since ``renewed_at``.
+    ``brought``: a person, or another store, has it too, and may end it there.
     """
 
     profile: str
@@ -135,6 +139,7 @@ class Session:
     longest_gap_s: float = 0.0
     declared_at: float | None = None
     declared_confidence: float = 0.0
+    brought: bool = False
 
     def proved(self, at: float) -> Session:
         """The same session, known alive at ``at``.
@@ -182,6 +187,7 @@ class Session:
             "longest_gap_s": self.longest_gap_s,
             "declared_at": self.declared_at,
             "declared_confidence": self.declared_confidence,
+            "brought": self.brought,
         }
 
     @classmethod
@@ -212,6 +218,8 @@ class Session:
             longest_gap_s=float(data.get("longest_gap_s", 0.0)),
             declared_at=None if declared is None else float(declared),
             declared_confidence=float(data.get("declared_confidence", 0.0)),
+            # Of before 0.6.
+            brought=bool(data.get("brought", False)),
         )
 
 

@@ -7,7 +7,7 @@ Asks the site (through ``probe.py``), judges by ``verdict.py``, finds which cook
 from __future__ import annotations
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from harvester.errors import HarvesterError, ProbeProvesNothing, RateLimited, Si
 from harvester.ledger import Ledger
 from harvester.log import event
 from harvester.profile import Profile
-from harvester.session import Cookie, Session
+from harvester.session import Cookie, Jar, Session
 from harvester.setcookie import Brought, take_in
 from harvester.signin.dialogue import SignedIn
 from harvester.verdict import Answer, Picture, Verdict, absolute, judge, picture_of
@@ -55,6 +55,8 @@ class Staging:
         self.clock_skew_s: float | None = None
         """Our clock minus the site's, as it told last; None until it did."""
         self._skewed = False
+        self.on_cookies: Callable[[Session, Jar, Jar], None] = lambda session, before, now: None
+        """Told what shall take the place of a session's cookies; it may raise IdentityMismatch."""
 
     def recall(self, ledger: Ledger) -> None:
         """Take the picture of "denied" from the ledger, if it is still of this probe."""
@@ -155,6 +157,8 @@ class Staging:
         """
         path = self._profile.site.probe_path
         jar = tuple(c for c in signed.cookies if c.goes_to(self._profile.site.host, c.path))
+        if renewed and current is not None:
+            self.on_cookies(current, current.jar, jar)
         # Somebody else's session is not worth a search for what it needs.
         whose.decide(self._profile, [whose.from_claims(jar)], whose.Evidence())
         names = await self._needed(jar, current)
@@ -180,6 +184,7 @@ class Staging:
             organization_proved=owner.organization_proved,
             organization_names=owner.organization_names,
             user_agent=signed.user_agent,
+            brought=renewed and current is not None and current.brought,
         )
 
     async def _needed(self, jar: tuple[Cookie, ...], current: Session | None) -> frozenset[str]:
@@ -301,6 +306,7 @@ class Staging:
         if cookies == session.cookies:
             return replace(session, jar=jar)
         try:
+            self.on_cookies(session, session.cookies, cookies)
             whose.decide(self._profile, [whose.from_claims(cookies)], whose.Evidence())
         except HarvesterError as error:
             # Somebody else's session in an answer to ours: the one at hand is kept.

@@ -49,11 +49,14 @@ def standing_of(
     now: float,
     sandboxed: bool | None,
     clock_skew_s: float | None = None,
+    shut: HarvesterError | None = None,
 ) -> Standing:
-    """Put together what the keeper knows."""
+    """Put together what the keeper knows; ``shut`` is why nothing is handed out."""
     session, ledger = held.usable(), condition.ledger
     if flight.up:
         state = "refreshing"
+    elif shut is not None:
+        state = "latched"
     elif session is not None and condition.broken is None:
         fresh = held.freshness(session)
         state = "live" if fresh in (Freshness.FRESH, Freshness.UNKNOWN) else "stale"
@@ -74,7 +77,9 @@ def standing_of(
         life_s=None if session is None else lifetime.known_life_s(session),
         sandboxed=sandboxed,
         clock_skew_s=clock_skew_s,
-        trouble=_trouble(profile, held, condition, flight, witness, now, well=state == "live"),
+        trouble=trouble.of_stranger(shut, ledger.alarm)
+        if shut is not None
+        else _trouble(profile, held, condition, flight, witness, now, well=state == "live"),
         learned=held.learned,
     )
 

@@ -9,13 +9,14 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from harvester import budgets
+from harvester import budgets, tripwire
 from harvester.clock import rfc3339
 from harvester.keeper import Keeper
 from harvester.ledger import Ledger
 from harvester.lives import EarlyEnd
 from harvester.profile import Profile
 from harvester.standing import Standing
+from harvester.tripwire import Alarm
 from harvester.trouble import Trouble
 
 
@@ -50,6 +51,7 @@ def profile_status(
         "confidence": 0.0 if session is None else round(session.confidence, 3),
         "life": _life(standing),
         "refused_early": _early(ledger.refused_early),
+        "alarm": _alarm(ledger.alarm, keeper),
         "next_refresh_at": rfc3339(standing.next_refresh_at),
         "durable": standing.durable,
         "sandboxed": standing.sandboxed,
@@ -126,6 +128,21 @@ def _early(end: EarlyEnd | None) -> dict[str, Any] | None:
         "generation": end.generation,
         "age_s": round(end.age_s, 1),
         "expected_s": round(end.expected_s, 1),
+    }
+
+
+def _alarm(alarm: Alarm | None, keeper: Keeper) -> dict[str, Any] | None:
+    """A sign of a stranger's hand that no person has looked into yet."""
+    if alarm is None:
+        return None
+    return {
+        "sign": alarm.sign,
+        "since": rfc3339(alarm.since),
+        "generation": alarm.generation,
+        "message": alarm.message,
+        "hint": alarm.hint,
+        "helps": tripwire.UNLOCK,
+        "held": tripwire.closed(alarm, keeper.profile.tripwire) is not None,
     }
 
 

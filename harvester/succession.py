@@ -10,9 +10,11 @@ import asyncio
 import logging
 from dataclasses import replace
 
-from harvester import lifetime, whose
+from harvester import lifetime, lives, tripwire, whose
 from harvester.afterlife import ended, taught
 from harvester.clock import Clock
+from harvester.handout import announce
+from harvester.ledger import Ledger
 from harvester.lives import Life
 from harvester.log import event
 from harvester.notes import note_down
@@ -45,7 +47,30 @@ class Succession:
         if ledger.refused < current.generation:
             refused = ledger.with_refused(current.generation)
             now = self._clock.wall_s()
-            await note_down(self._records, ended(self._profile.name, current, refused, now))
+            after = ended(self._profile.name, current, refused, now)
+            after = self._alarmed(ledger, after, current, now)
+            await note_down(self._records, after)
+            if after.alarm is not None and after.alarm != ledger.alarm:
+                announce(self._profile, after.alarm)
+
+    def _alarmed(self, ledger: Ledger, after: Ledger, session: Session, now: float) -> Ledger:
+        """With the alarm, where its end is a sign of a stranger's hand (``tripwire.py``)."""
+        if after.refused_early is ledger.refused_early:
+            return after
+        life, known = lifetime.life_of(session, dead_at=now), lives.learned(ledger.lives)
+        if tripwire.has_changed(ledger.lives, life):
+            return replace(after, alarm=tripwire.after_ends(after.alarm))
+        alarm = tripwire.early_end(
+            after.refused_early,
+            life,
+            ledger.lives,
+            session=session,
+            learned=known.confidence >= lives.SURE,
+            signed_out=ledger.signed_out,
+            clocks_agree=not self._records.foreign,
+        )
+        held = self._profile.tripwire == "hold"
+        return after.with_alarm(alarm and replace(alarm, held=held))
 
     async def replaced(self, current: Session) -> Life | None:
         """What was seen of a session that a new one takes the place of, if it lives."""
@@ -62,6 +87,9 @@ class Succession:
 
         It gets a generation of its own, and there is none before it: nothing goes back and forth.
         """
+        ledger = await asyncio.to_thread(self._records.ledger)
+        if tripwire.closed(ledger.alarm, self._profile.tripwire) is not None:
+            return None
         life_s = lifetime.known_life_s(current) or 0.0
         young_s = max(YOUNG_S, life_s * YOUNG_FRACTION)
         if before is None or self._clock.wall_s() - current.renewed_at > young_s:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from harvester import tripwire
 from harvester.errors import (
     BrowserMissing,
     Busy,
@@ -58,9 +59,25 @@ class Summons:
     def needed(self, error: HarvesterError, ledger: Ledger) -> None:
         """A climb ended with ``error``, or a record cannot be used; ``ledger`` as last read."""
         passes = isinstance(error, NotNow) and not error.latched
+        passes = passes or tripwire.repeats(ledger.alarm, error)  # that one has a bell of its own
         if self._call is None or self._task is not None or passes or self._told(ledger):
             return
-        self._start(self._tell(error, self._call))
+        self._start(self._tell(error))
+
+    @property
+    def calls(self) -> bool:
+        """Somebody is called at all."""
+        return self._call is not None
+
+    def ring(self, error: HarvesterError) -> None:
+        """Call him now: whether he was told is known to whoever asks for it (``handout.py``)."""
+        if self._call is None:
+            return
+        event(
+            "person.needed", level=logging.WARNING, profile=self._profile,
+            code=error.code, why=error.message, next=error.hint or None,
+        )  # fmt: skip
+        self._call(self._profile, error)
 
     def over(self) -> None:
         """There is a session again, or a person unlocked."""
@@ -95,7 +112,7 @@ class Summons:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._task = None
 
-    async def _tell(self, error: HarvesterError, call: Call) -> None:
+    async def _tell(self, error: HarvesterError) -> None:
         try:
             if not await self._is_news(error):
                 return
@@ -111,15 +128,7 @@ class Summons:
                 code=unwritten.code,
                 why=unwritten.message,
             )
-        event(
-            "person.needed",
-            level=logging.WARNING,
-            profile=self._profile,
-            code=error.code,
-            why=error.message,
-            next=error.hint or None,
-        )
-        call(self._profile, error)
+        self.ring(error)
 
     async def _is_news(self, error: HarvesterError) -> bool:
         """Whether a person is to be told; then it is written down, before he is.

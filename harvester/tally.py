@@ -16,6 +16,7 @@ from typing import Any, get_args
 
 from harvester.errors import BY_CODE
 from harvester.ladder import Rung
+from harvester.tripwire import Sign
 from harvester.verdict import Verdict
 
 # Upper ends in seconds.  A usual sign-in takes 2 to 15; the limit of one is 120 unless set.
@@ -30,6 +31,7 @@ PROBE_VERDICTS = tuple(verdict.value for verdict in Verdict)
 REPORT_VERDICTS = ("superseded", "alive", "refreshed", "unreachable", "error")
 # What the site answered to requests that the proxy passed on.
 ANSWERS = ("2xx", "3xx", "4xx", "5xx")
+SIGNS = tuple(get_args(Sign))
 # For a word that is none of those above: a later release said it.
 OTHER = "other"
 
@@ -59,6 +61,7 @@ class Tally:
         self._refreshes: Counter[Labels] = Counter()
         self._probes: Counter[Labels] = Counter()
         self._early_refusals: Counter[Labels] = Counter()
+        self._alarms: Counter[Labels] = Counter()
         self._proxied: Counter[Labels] = Counter()
         self._replayed: Counter[Labels] = Counter()
         self._not_proxied: Counter[Labels] = Counter()
@@ -77,6 +80,8 @@ class Tally:
                 self._add(self._probes, profile, verdict)
             case "session.refused_early":
                 self._add(self._early_refusals, profile)
+            case "alarm.raised":
+                self._add(self._alarms, profile, _one_of(SIGNS, fields.get("sign")))
             case "file.written":
                 self.served("file", profile, str(fields.get("format", "")))
 
@@ -134,6 +139,10 @@ class Tally:
     def early_refusals(self) -> Mapping[Labels, int]:
         """By profile."""
         return self._copy(self._early_refusals)
+
+    def alarms(self) -> Mapping[Labels, int]:
+        """By profile and sign."""
+        return self._copy(self._alarms)
 
     def proxy_answers(self) -> Mapping[Labels, int]:
         """By profile and class of status."""

@@ -13,6 +13,7 @@ from harvester.budgets import refuses_submit
 from harvester.errors import HarvesterError
 from harvester.ledger import Ledger
 from harvester.profile import Profile
+from harvester.tripwire import Alarm
 
 _KINDS: tuple[tuple[type[HarvesterError], str], ...] = (
     (errors.CredentialsRejected, "credentials_rejected"),
@@ -133,6 +134,12 @@ def of_ledger(ledger: Ledger, profile: Profile, now: float, *, well: bool) -> Tr
             waits=True,
         )
     return None
+
+
+def of_stranger(held: HarvesterError, alarm: Alarm | None) -> Trouble:
+    """Serving is held because of an alarm: nothing before a person says so."""
+    since = None if alarm is None else alarm.since
+    return Trouble(held.code, "stranger", since, held.message, None, _UNLOCK)
 
 
 def site_refuses(generation: int, since: float | None, now: float) -> Trouble:

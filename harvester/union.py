@@ -53,12 +53,13 @@ def union(ours: Ledger, theirs: Ledger, now: float) -> Ledger:
         refused_early=max(early, key=lambda one: one.at, default=None),
         person_told=ours.person_told or theirs.person_told,
         alone=ours.alone and theirs.alone,
+        alarm=ours.alarm or theirs.alarm,
     )
 
 
 def _never_used(ledger: Ledger) -> bool:
     used = ledger.submits or ledger.rejected or ledger.latch or ledger.buckets or ledger.switches
-    return not (used or ledger.retry_error or ledger.generation)
+    return not (used or ledger.retry_error or ledger.generation or ledger.alarm)
 
 
 def _submits(ours: Ledger, theirs: Ledger) -> tuple[Submit, ...]:

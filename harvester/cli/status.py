@@ -124,6 +124,7 @@ def _lines(profile: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
     yield from _life(profile, now)
     if profile.get("next_refresh_at"):
         yield "next refresh", _ago(profile["next_refresh_at"], now)
+    yield from _alarm(profile, now)
     yield from _trouble(profile, now)
     left = profile.get("budgets") or {}
     if left:
@@ -138,6 +139,18 @@ def _lines(profile: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
     last = profile.get("last_event")
     if last:
         yield "last", f"{last.get('event')} {_ago(last.get('at'), now)}: {last.get('why')}"
+
+
+def _alarm(profile: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
+    """A sign of a stranger's hand, and what it does to serving; a trouble tells the rest."""
+    alarm = profile.get("alarm")
+    if not alarm:
+        return
+    yield "ALARM", str(alarm.get("message"))
+    yield "since", _ago(alarm.get("since"), now)
+    if not alarm.get("held"):
+        yield "serving", "goes on (HARVESTER_TRIPWIRE=hold would hold it)"
+    yield "do", str(alarm.get("hint"))
 
 
 def _trouble(profile: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ from harvester.errors import NoDaemon
 @global_options
 @pass_call
 def command(call: Call, force: bool) -> int:
-    """Clear a stop (after a rejected password, a challenge, a lock), once its cause is mended."""
+    """Clear a stop (a rejected password, a challenge, a lock) or an alarm, once that is mended."""
     name = call.profile_name()
     try:
         told = call.client().unlock(name, force=force)
@@ -21,6 +21,11 @@ def command(call: Call, force: bool) -> int:
         told = call.once(lambda once: once.unlock(name, force=force))
     if call.json:
         return call.put_json(told)
+    if told.get("alarm"):
+        call.say(f"{name}: the alarm is over, what was held is handed out again")
     cleared = told.get("cleared")
-    call.say(f"{name}: unlocked (it was {cleared})" if cleared else f"{name}: nothing was stopped")
+    if cleared:
+        call.say(f"{name}: unlocked (it was {cleared})")
+    elif not told.get("alarm"):
+        call.say(f"{name}: nothing was stopped")
     return 0

@@ -346,6 +346,7 @@ def _profile(name: str, fields: ProfileFields) -> Profile:
         approval_wait_s=fields.approval_wait or 0.0,
         stay_signed_in=fields.stay_signed_in,
         consent=fields.consent,
+        tripwire=fields.tripwire,
         pages=fields.pages,
         browser_hosts=fields.browser_hosts,
         files=fields.files,

@@ -72,6 +72,7 @@ class ProfileFields(BaseModel):
     approval_wait: Duration = None
     stay_signed_in: YesOrNo = True
     consent: YesOrNo = True
+    tripwire: Annotated[Literal["alert", "hold"], _choice("alert", "hold")] = "alert"
     pages: Annotated[tuple[PageRule, ...], BeforeValidator(taught_pages)] = ()
     browser_hosts: Annotated[tuple[str, ...], BeforeValidator(values.hosts)] = ()
 

@@ -87,7 +87,7 @@ class FakeKeeper:
 
     async def unlock(self, *, force: bool) -> Mapping[str, Any]:
         await self._serve("unlock", force=force)
-        return {"cleared": None}
+        return {"cleared": None, "alarm": None}
 
 
 class FakeHouse:

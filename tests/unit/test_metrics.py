@@ -137,7 +137,7 @@ async def test_prometheus_own_rules_hold(engine):
             assert family.name.endswith("_seconds")
         for sample in family.samples:
             assert set(sample.labels) <= {
-                "profile", "outlet", "format", "verdict", "rung", "result", "code", "of", "kind",
+                "profile", "sign", "outlet", "format", "verdict", "rung", "result", "code", "of", "kind",
                 "status", "version", "le",
             }  # fmt: skip
     [histogram] = [family for family in families if family.type == "histogram"]
