@@ -30,8 +30,8 @@ FLOORS = {
         "setcookie", "union", "whose", "pasted",
     ),
     "tools": (
-        "settings", "asking", "bell", "descent", "probe", "metrics", "tally", "timer", "log",
-        "process", "spawn", "vault", "signin",
+        "settings", "asking", "bell", "descent", "memory", "probe", "metrics", "tally", "timer",
+        "log", "process", "spawn", "vault", "signin",
     ),
     "engine": (
         "afterlife", "ascent", "bundle", "by_hand", "climb", "condition", "crowd", "flight", "held",
