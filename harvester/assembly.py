@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harvester import __version__
+from harvester import __version__, memory
 from harvester.asking import Asking
 from harvester.bundle import Bundles
 from harvester.climb import Climber
@@ -235,6 +235,7 @@ class House:
             started_at=rfc3339(self._clock.wall_s() - self._clock.awake_s() + self._started_s),
             socket=self.socket,
             proxy=self.proxy,
+            memory=memory.kept(),
             steps=self._steps,
             file_troubles={
                 path: why

@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from harvester.errors import HarvesterError
 from harvester.log import event
+from harvester.process import core_limit_of_the_user
 from harvester.redact import clean
 
 # A program that tells somebody is done in a second; one that waits for an answer must not wait
@@ -135,15 +136,16 @@ class Bell:
     async def _ended(self, words: Sequence[str], environ: Mapping[str, str]) -> str | None:
         """Why it failed, None where it did not."""
         try:
-            process = await asyncio.create_subprocess_exec(
-                *words,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-                env=dict(environ),
-                cwd="/",
-                start_new_session=True,
-            )
+            with core_limit_of_the_user():
+                process = await asyncio.create_subprocess_exec(
+                    *words,
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.DEVNULL,
+                    env=dict(environ),
+                    cwd="/",
+                    start_new_session=True,
+                )
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else None
             return f"it could not be started: {why or type(error).__name__}".lower()

@@ -130,7 +130,7 @@ class OneShot:
     async def status(self) -> dict[str, Any]:
         """As the daemon would tell it, read from the store; ``pid`` is None: nothing runs."""
         async with House(self._settings, only_look=True) as house:
-            return {**house.status(), "pid": None, "started_at": None}
+            return {**house.status(), "pid": None, "started_at": None, "memory": None}
 
     async def passkeys(self, name: str) -> tuple[Passkey, ...]:
         return await self._wallet(name).listed()

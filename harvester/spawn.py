@@ -14,6 +14,8 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from harvester.process import core_limit_of_the_user
+
 # What the signer may inherit.  Everything else stays here: DEBUG, NODE_OPTIONS, LD_PRELOAD,
 # SSLKEYLOGFILE and their like each print or redirect what a browser types.
 _INHERITED = (
@@ -45,14 +47,16 @@ def spawn(environ: Mapping[str, str]) -> Spawned:
     # -P: a playwright.py that lies in the working directory is not ours to run.
     words = [sys.executable, "-P", "-m", "harvester.signin"]
     try:
-        process = subprocess.Popen(
-            words,
-            stdin=its.fileno(),
-            stdout=its.fileno(),
-            stderr=subprocess.DEVNULL,
-            env=dict(environ),
-            start_new_session=True,
-        )
+        # It hardens itself; what it hands on to a password command is the user's, by way of us.
+        with core_limit_of_the_user():
+            process = subprocess.Popen(
+                words,
+                stdin=its.fileno(),
+                stdout=its.fileno(),
+                stderr=subprocess.DEVNULL,
+                env=dict(environ),
+                start_new_session=True,
+            )
     except OSError:
         ours.close()
         raise

@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from harvester import paths
+from harvester import memory, paths
 from harvester.cli.call import Call
 from harvester.clock import SystemClock
 from harvester.errors import HarvesterError, NoDaemon, StoreError
@@ -272,6 +272,20 @@ def socket(call: Call, settings: Settings) -> Finding:
             f"chmod {right:o} {shlex.quote(str(folder))}", lambda: folder.chmod(right),
         )  # fmt: skip
     return Finding("socket", "ok", f"no daemon runs; it would listen at {path}")
+
+
+def memory_kept(call: Call) -> Finding:
+    """What keeps the daemon's memory to itself; where none runs, what would keep ours."""
+    try:
+        told = call.client().status().get("memory")
+    except HarvesterError:
+        told = None
+    whose = "the daemon" if isinstance(told, dict) else "a command of this release"
+    kept = told if isinstance(told, dict) else memory.kept()
+    words = f"{whose}: {memory.in_words(kept)}"
+    if memory.faults(kept):
+        return Finding("memory", "warn", words, memory.mend(kept))
+    return Finding("memory", "ok", words)
 
 
 async def site(settings: Settings) -> list[Finding]:

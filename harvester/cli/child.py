@@ -14,6 +14,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Self
 
+from harvester.process import core_limit_of_the_user
+
 _PASSED_ON = frozenset(
     {
         signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGUSR1,
@@ -54,14 +56,15 @@ class Child:
         Raises FileNotFoundError where there is no such program, another OSError where it cannot
         be run.
         """
-        pid = os.posix_spawnp(
-            words[0],
-            list(words),
-            environ,
-            setsigmask=self._before,
-            # Python ignores these two, and what is ignored is inherited.
-            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
-        )
+        with core_limit_of_the_user():
+            pid = os.posix_spawnp(
+                words[0],
+                list(words),
+                environ,
+                setsigmask=self._before,
+                # Python ignores these two, and what is ignored is inherited.
+                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ],
+            )
         while True:
             number, ours_alone = _next_signal()
             if number == signal.SIGCHLD:

@@ -52,6 +52,7 @@ def _findings(call: Call) -> Iterator[Finding]:
     yield from checks.store(settings)
     yield checks.key(settings)
     yield checks.socket(call, settings)
+    yield checks.memory_kept(call)
     yield from asyncio.run(checks.site(settings))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from harvester import memory
 from harvester.budgets import SWITCHES_PER_HOUR
 from harvester.cli.call import Call, global_options, pass_call
 from harvester.cli.progress import in_words
@@ -84,6 +85,8 @@ def _shown(told: Mapping[str, Any], store: str) -> str:
         console.print(Text(clean(head)))
         for line in _proxy(told.get("proxy") or {}):
             console.print(Text(clean(line)))
+        if told.get("memory"):
+            console.print(Text(clean(f"memory: {memory.in_words(told['memory'])}")))
         if told.get("durable") is False:
             console.print(
                 Text("degraded: the store cannot be written, nothing new survives a restart")

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 from harvester.errors import ConfigInvalid
 from harvester.paths import read_key_file, read_private_file
+from harvester.process import core_limit_of_the_user
 from harvester.profile import SecretSource
 
 # A password manager may ask for a touch of a key or a fingerprint; nobody waits longer than this.
@@ -75,14 +76,15 @@ def _from_command(source: SecretSource, limit_s: float, environ: Mapping[str, st
     if not source.argv:
         raise ConfigInvalid(f"{source.name} names no program", hint="set it to a command")
     try:
-        process = subprocess.Popen(
-            source.argv,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,  # it may say what it should not
-            env=command_environment(environ),
-            start_new_session=True,  # so that it can be killed with all its children
-        )
+        with core_limit_of_the_user():
+            process = subprocess.Popen(
+                source.argv,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # it may say what it should not
+                env=command_environment(environ),
+                start_new_session=True,  # so that it can be killed with all its children
+            )
     except FileNotFoundError:
         raise _invalid(source, "names a program that is not there") from None
     except (OSError, ValueError) as error:

@@ -30,8 +30,8 @@ FLOORS = {
         "setcookie", "tripwire", "union", "whose", "pasted",
     ),
     "tools": (
-        "settings", "asking", "bell", "descent", "probe", "metrics", "tally", "timer", "log",
-        "leftovers", "process", "spawn", "vault", "signin",
+        "asking", "bell", "descent", "leftovers", "log", "memory", "metrics", "probe", "process",
+        "settings", "signin", "spawn", "tally", "timer", "vault",
     ),
     "engine": (
         "afterlife", "ascent", "bundle", "by_hand", "climb", "condition", "crowd", "flight",

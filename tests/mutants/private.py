@@ -1,0 +1,40 @@
+"""Each rule that keeps what a process knows to itself, switched off."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mutant import Mutant
+
+_PROCESS = ("tests/unit/test_process.py",)
+
+
+def mutants() -> Iterator[Mutant]:
+    yield Mutant(
+        "what a process with secrets writes is its own",
+        "process.py",
+        "    os.umask(0o077)\n",
+        "    os.umask(0o022)\n",
+        _PROCESS,
+    )
+    yield Mutant(
+        "a process with secrets leaves no core file",
+        "process.py",
+        "resource.setrlimit(resource.RLIMIT_CORE, (0, hard))",
+        "pass",
+        _PROCESS,
+    )
+    yield Mutant(
+        "nobody looks into a process with secrets",
+        "process.py",
+        "        prctl(PR_SET_DUMPABLE, 0)\n",
+        "        pass\n",
+        _PROCESS,
+    )
+    yield Mutant(
+        "a user's own command has the user's core limit",
+        "process.py",
+        "    _set_core(_core_at_start)\n",
+        "    pass\n",
+        _PROCESS,
+    )
