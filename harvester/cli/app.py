@@ -36,6 +36,7 @@ COMMANDS = (
     "logout",
     "unlock",
     "passkey",
+    "lease",
     "history",
     "doctor",
     "config",

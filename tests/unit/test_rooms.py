@@ -26,8 +26,8 @@ FLOORS = {
     ),
     "rules": (
         "attempts", "bucket", "budgets", "digests", "ledger_form", "lives", "prices", "rest",
-        "ladder", "ledger", "lifetime", "discovery", "pardon", "reasons", "trouble", "verdict",
-        "setcookie", "union", "whose", "pasted",
+        "ladder", "lease", "ledger", "lifetime", "discovery", "pardon", "reasons", "trouble",
+        "verdict", "scope", "setcookie", "union", "whose", "pasted",
     ),
     "tools": (
         "settings", "asking", "bell", "descent", "probe", "metrics", "tally", "timer", "log",
@@ -35,7 +35,8 @@ FLOORS = {
     ),
     "engine": (
         "afterlife", "ascent", "bundle", "by_hand", "climb", "condition", "crowd", "flight", "held",
-        "keeper", "kept_ledger", "locking", "notes", "opening", "overseer", "records", "reports",
+        "keeper", "kept_leases", "kept_ledger", "leases", "locking", "notes", "opening", "overseer",
+        "records", "reports",
         "settle", "sign_ins", "signer", "staging", "standing", "status", "succession", "summons",
         "switching", "timekeeping", "timeline", "upkeep", "wallet", "witness",
     ),
