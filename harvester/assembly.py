@@ -114,6 +114,11 @@ class House:
         if self._timeline is not None:
             await asyncio.to_thread(self._timeline.close)
 
+    @property
+    def store(self) -> Store:
+        """What all of it is kept in, once opened."""
+        return self._store
+
     def keeper(self, name: str) -> Keeper:
         """Raises UnknownProfile."""
         try:

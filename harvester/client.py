@@ -135,6 +135,17 @@ class Client:
         body = {"profile": profile, "force": force}
         return self._object("POST", "/v1/unlock", body, wait_s=DEFAULT_WAIT_S)
 
+    def new_lease(self, terms: Mapping[str, Any]) -> dict[str, Any]:
+        """``token``, ``lease`` and where the ``proxy`` is; ``terms`` as the API has them."""
+        return self._object("POST", "/v1/leases", terms, wait_s=DEFAULT_WAIT_S)
+
+    def leases(self) -> dict[str, Any]:
+        return self._object("GET", "/v1/leases", None, wait_s=0.0)
+
+    def revoke_lease(self, lease_id: str) -> dict[str, Any]:
+        """``all`` for all of them; ``revoked``: the ids of those that were live."""
+        return self._object("POST", "/v1/leases/revoke", {"id": lease_id}, wait_s=DEFAULT_WAIT_S)
+
     def status(self) -> dict[str, Any]:
         return self._object("GET", "/v1/status", None, wait_s=0.0)
 

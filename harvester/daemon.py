@@ -18,6 +18,7 @@ from harvester.bell import Bell
 from harvester.clock import SystemClock
 from harvester.errors import ConfigInvalid
 from harvester.leftovers import scratch_root, sweep
+from harvester.leases import Leases
 from harvester.log import configure, event, listen
 from harvester.outlets.api import Api
 from harvester.outlets.listen import Listener
@@ -64,7 +65,9 @@ async def serve(settings: Settings, reread: Reread) -> int:
             deaf = listen(tally.hear)
             house.socket = str(path)
             house.proxy = sockets.shown
-            api = Api(house, allow_uids=process.allow_uids, tally=tally)
+            leases = Leases(house.store, SystemClock())
+            await leases.open()
+            api = Api(house, allow_uids=process.allow_uids, tally=tally, leases=leases)
             await api.start(sock)
             proxy = Proxy(
                 house,
@@ -73,9 +76,10 @@ async def serve(settings: Settings, reread: Reread) -> int:
                 governs=process.proxy_governor,
                 allow_uids=process.allow_uids,
                 tally=tally,
+                leases=leases,
             )
             await sockets.open(proxy)
-            timer = _timer(house)
+            timer = _timer(house, leases)
             reload = Reload(settings, reread, house=house, bell=bell, timer=timer, proxy=proxy)
             reload.start()
             _on_hup(reload, stop)
@@ -93,6 +97,7 @@ async def serve(settings: Settings, reread: Reread) -> int:
                 await reload.stop()
                 await bell.close()
                 await asyncio.gather(api.stop(GRACE_S), proxy.stop(GRACE_S))
+                await leases.close()
                 deaf()
     event("daemon.stopped")
     return 0
@@ -169,10 +174,14 @@ def _tell(profile: str, step: Step) -> None:
     event("sign_in.step", profile=profile, state=step.get("state"), host=step.get("host"))
 
 
-def _timer(house: House) -> Timer:
+def _timer(house: House, leases: Leases) -> Timer:
+    async def tick() -> None:
+        await leases.tick()  # first: it is quick, and ends what a suspended machine let live
+        await house.tick()
+
     timer = Timer(SystemClock())
     house.on_change = timer.soon
     for keeper in house.keepers():
         timer.watch(keeper.profile.name, house.look(keeper.profile.name))
-    timer.start(house.tick)
+    timer.start(tick)
     return timer

@@ -13,6 +13,10 @@
     │   ├── CredentialsRejected    credentials_rejected
     │   ├── CodeRejected           code_rejected
     │   └── AccountLocked          account_locked
+    ├── Unleased               exit 77  a lease does not allow it
+    │   ├── LeaseUnknown           lease_unknown
+    │   ├── LeaseEnded             lease_ended
+    │   └── LeaseForbids           lease_forbids
     ├── WrongSetting           exit 78  a setting is wrong; trying again changes nothing
     │   ├── OriginNotAllowed       origin_not_allowed
     │   ├── OriginMismatch         origin_mismatch
@@ -152,6 +156,25 @@ class CodeRejected(Refused):
 
 class AccountLocked(Refused):
     code = "account_locked"
+
+
+class Unleased(HarvesterError):
+    exit_code = 77
+
+
+class LeaseUnknown(Unleased):
+    code = "lease_unknown"
+    http_status = 404
+
+
+class LeaseEnded(Unleased):
+    code = "lease_ended"
+    http_status = 407
+
+
+class LeaseForbids(Unleased):
+    code = "lease_forbids"
+    http_status = 403
 
 
 class WrongSetting(HarvesterError):

@@ -37,6 +37,7 @@ COMMANDS = (
     "unlock",
     "passkey",
     "key",
+    "lease",
     "history",
     "doctor",
     "config",

@@ -21,12 +21,13 @@ from urllib.parse import parse_qsl, unquote
 from aiohttp import web
 
 from harvester import wire
-from harvester.errors import HarvesterError, OriginMismatch, Usage
+from harvester.errors import HarvesterError, Usage
 from harvester.outlets import parameters
 from harvester.outlets.connection import BODY_LIMIT_BYTES, Door, header_bytes, too_large_header
 from harvester.outlets.doorstep import Doorstep
 from harvester.outlets.guests import BODY_DEADLINE_S, HEADER_LIMIT_BYTES
 from harvester.outlets.lane import Given, Lane
+from harvester.outlets.lease_desk import LEASES, REVOKE, Book, LeaseDesk
 from harvester.outlets.problems import problem_response, unexpected
 from harvester.outlets.watch import Watch
 from harvester.profile import Profile
@@ -102,10 +103,16 @@ class Api:
     """Serves a house on one listening socket."""
 
     def __init__(
-        self, house: House, *, allow_uids: Collection[int] = (), tally: Tally | None = None
+        self,
+        house: House,
+        *,
+        allow_uids: Collection[int] = (),
+        tally: Tally | None = None,
+        leases: Book | None = None,
     ) -> None:
         """``tally`` counts what is given out, and is what ``/metrics`` shows."""
         self._house = house
+        self._lease_desk = LeaseDesk(house, leases)
         self._watch = Watch(house.glance)
         self._tally = Tally() if tally is None else tally
         self._lane = Lane(house.keeper, self._tally)
@@ -172,7 +179,7 @@ class Api:
         min_valid_s = parameters.seconds(asked, "min_valid_s", default=0.0)
         wait_s = parameters.wait_s(asked)
         keeper = self._house.keeper(parameters.profile(asked))
-        _check_origin(keeper.profile, origin)
+        parameters.check_origin(keeper.profile, origin)
         served = await keeper.get(
             min_valid_s=min_valid_s, wait_s=wait_s, may_sign_in=parameters.sign_in(asked)
         )
@@ -220,7 +227,7 @@ class Api:
         origin = parameters.origin(asked)
         wait_s = parameters.wait_s(asked)
         keeper = self._house.keeper(parameters.profile(asked))
-        _check_origin(keeper.profile, origin)
+        parameters.check_origin(keeper.profile, origin)
         cookies = brought.for_origin(keeper.profile.site.origin)
         brought_in = await keeper.take_in(cookies, user_agent=user_agent, wait_s=wait_s)
         return self._given(keeper, brought_in)
@@ -237,6 +244,10 @@ class Api:
         force = parameters.flag(asked, "force")
         keeper = self._house.keeper(parameters.profile(asked))
         return _json({"done": True, **await keeper.unlock(force=force)})
+
+    async def _leases(self, request: web.BaseRequest) -> web.StreamResponse:
+        asked = await _body(request) if request.method == "POST" else _query(request)
+        return _json(await self._lease_desk.answer(request.method, _path(request), asked))
 
     def _given(self, keeper: Keeper, served: Served) -> web.Response:
         self._tally.served("api", keeper.profile.name, "json")
@@ -288,6 +299,8 @@ ROUTES: Mapping[str, Mapping[str, _Handler]] = MappingProxyType(
         "/v1/session/watch": {"GET": Api._watched},
         "/v1/logout": {"POST": Api._logout},
         "/v1/unlock": {"POST": Api._unlock},
+        LEASES: {"GET": Api._leases, "POST": Api._leases},
+        REVOKE: {"POST": Api._leases},
         "/v1/status": {"GET": Api._status},
         "/v1/history": {"GET": Api._history},
         "/v1/openapi.json": {"GET": Api._openapi},
@@ -345,17 +358,6 @@ async def _body(request: web.BaseRequest) -> Mapping[str, Any]:
         )
         raise _Refused(400, broken) from None
     return parameters.from_body(body)
-
-
-def _check_origin(profile: Profile, origin: str | None) -> None:
-    """Raises OriginMismatch where the caller means another origin than the profile's."""
-    held = profile.site.origin
-    if origin is not None and origin != held:
-        raise OriginMismatch(
-            f"this daemon's profile {profile.name} is for {held}, not for {origin}",
-            hint="choose the profile for that origin with --profile, or say that you mean this "
-            f"one: HARVESTER_ORIGIN={held}",
-        )
 
 
 def _json(value: Mapping[str, Any], *, status: int = 200) -> web.Response:

@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 
 from multidict import CIMultiDict, MultiMapping
 
-from harvester.errors import Usage
+from harvester.errors import HarvesterError, Usage
 from harvester.outlets import parameters
 from harvester.profile import DEFAULT_PROFILE, Site
 
@@ -52,7 +52,9 @@ _CLIENT = re.compile(r"[!-~]{1,64}")
 class Refused(Exception):
     """A request that goes nowhere, with a status of HTTP's own; its connection is closed."""
 
-    def __init__(self, status: int, error: Usage, headers: Sequence[tuple[str, str]] = ()) -> None:
+    def __init__(
+        self, status: int, error: HarvesterError, headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
         super().__init__(error.message)
         self.status = status
         self.error = error

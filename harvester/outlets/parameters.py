@@ -13,10 +13,10 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from harvester import wire
-from harvester.errors import Usage
+from harvester.errors import OriginMismatch, Usage
 from harvester.pasted import Pasted, json_forms
 from harvester.pasted.cookies import agent
-from harvester.profile import DEFAULT_PROFILE, PROFILE_NAME, origin_of
+from harvester.profile import DEFAULT_PROFILE, PROFILE_NAME, Profile, origin_of
 from harvester.timeline import DEFAULT_ENTRIES, MOST_ENTRIES
 
 DEFAULT_WAIT_S = 60.0
@@ -166,6 +166,17 @@ def origin(asked: Mapping[str, Any]) -> str | None:
     if found is None:
         raise Usage("`origin` is no origin", hint="write it as https://app.example")
     return found
+
+
+def check_origin(profile: Profile, origin: str | None) -> None:
+    """Raises OriginMismatch where the caller means another origin than the profile's."""
+    held = profile.site.origin
+    if origin is not None and origin != held:
+        raise OriginMismatch(
+            f"this daemon's profile {profile.name} is for {held}, not for {origin}",
+            hint="choose the profile for that origin with --profile, or say that you mean this "
+            f"one: HARVESTER_ORIGIN={held}",
+        )
 
 
 def brought(asked: Mapping[str, Any]) -> Pasted:

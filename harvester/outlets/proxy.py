@@ -1,8 +1,8 @@
 """The proxy: any request, sent on to the profile's site with the profile's session.
 
     client_end.py lets the client in → client_request.py, asked.py: what he asks →
-    proxy_gate.py (on TCP) → errand.py: his turn, the session, the site's answer, and what a 401
-    leads to
+    proxy_gate.py (on TCP), lease_gate.py (who shows a lease) → errand.py: his turn, the session,
+    the site's answer, and what a 401 leads to
 
 Owns its listening sockets and how a request is refused.  Knows nothing of how a session is got, and
 shows nobody a cookie.
@@ -19,11 +19,12 @@ from multidict import CIMultiDict
 
 from harvester.clock import Clock
 from harvester.errors import HarvesterError, OrganizationPinned, Usage
-from harvester.outlets.asked import Refused, read
+from harvester.outlets.asked import Asked, Refused, read
 from harvester.outlets.client_answer import ClientAnswer
 from harvester.outlets.client_end import Answer, Hall, Refuse
 from harvester.outlets.client_request import ClientRequest
 from harvester.outlets.errand import Errand, Keeper, Means
+from harvester.outlets.lease_gate import Book, LeaseGate, lease_token
 from harvester.outlets.listen import ACCEPTS_A_TURN, BACKLOG
 from harvester.outlets.peer import Connected
 from harvester.outlets.problems import problem, raw_problem, unexpected
@@ -71,12 +72,14 @@ class Proxy:
         governs: bool = True,
         allow_uids: Collection[int] = (),
         tally: Tally | None = None,
+        leases: Book | None = None,
     ) -> None:
         """``governs``: keep clients below the site's documented limits."""
         self._house = house
         self._upstream = upstream
         self._allow_uids = frozenset(allow_uids)
         self._tally = Tally() if tally is None else tally
+        self._lease_gate = LeaseGate(leases)
         self._means = Means(
             upstream=upstream,
             pace=Pace(clock.awake_s, governs=governs),
@@ -157,6 +160,12 @@ class Proxy:
         asked = read(request)
         if gate is not None:
             gate.check(request.headers, {one.profile.site.origin for one in self._house.keepers()})
+        token = lease_token(request.headers)
+        if token is not None:
+            await self._leased(request, asked, token, on_tcp=gate is not None)
+            return
+        if gate is not None:
+            gate.check_token(request.headers)
         keeper = self._house.keeper(asked.profile)
         profile = keeper.profile
         if profile.organization is not None and asked.switches_organization(profile.site):
@@ -166,3 +175,15 @@ class Proxy:
             )
         with Errand(self._means, request, asked, keeper, on_tcp=gate is not None) as errand:
             await errand.run()
+
+    async def _leased(
+        self, request: ClientRequest, asked: Asked, token: bytes, *, on_tcp: bool
+    ) -> None:
+        gate = self._lease_gate
+        held = gate.find(token)
+        asked = gate.narrowed(held, asked, request.headers)
+        keeper = self._house.keeper(asked.profile)
+        await gate.let_in(held, asked, keeper.profile.site)
+        async with gate.while_it_lasts(held, request):
+            with Errand(self._means, request, asked, keeper, on_tcp=on_tcp) as errand:
+                await errand.run()

@@ -14,6 +14,7 @@ import hmac
 import re
 import socket
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field
 
 from multidict import MultiMapping
 
@@ -24,6 +25,7 @@ from harvester.outlets.listen import BACKLOG
 _ADDRESS = re.compile(r"(127\.0\.0\.1|\[::1\]):([0-9]{1,5})")
 _FETCH_SITE = "Sec-Fetch-Site"
 _FROM_HERE = frozenset({"none", "same-origin"})
+CREDENTIALS = ("Proxy-Authorization", "Authorization")
 _PAGES_HINT = "web pages have no business here; a program sends neither Origin nor Sec-Fetch-Site"
 _CHALLENGES = ('Bearer realm="harvester"', 'Basic realm="harvester", charset="UTF-8"')
 
@@ -62,7 +64,8 @@ class Gate:
         self._token = token.encode("ascii")
 
     def check(self, headers: MultiMapping[str], site_origins: Collection[str]) -> None:
-        """Raises Refused.  ``site_origins``: what programs send that speak to a site itself."""
+        """Whether it was meant for us, and by a program.  Raises Refused.  ``site_origins``: what
+        programs send that speak to a site itself."""
         hosts = headers.getall("Host", [])
         if hosts != [self._authority]:
             raise Refused(
@@ -77,6 +80,9 @@ class Gate:
         own = (f"http://{self._authority}", *site_origins)
         if any(one not in own for one in headers.getall("Origin", [])):
             raise Refused(400, Usage("the request has a foreign Origin", hint=_PAGES_HINT))
+
+    def check_token(self, headers: MultiMapping[str]) -> None:
+        """Raises Refused for who does not show the proxy's own token."""
         if not self._knows_token(headers):
             raise Refused(
                 407,
@@ -89,23 +95,40 @@ class Gate:
             )
 
     def _knows_token(self, headers: MultiMapping[str]) -> bool:
-        # All are compared, each in constant time.
+        # All are compared, each in constant time.  Basic in Authorization is a site's, not ours.
         found = False
-        for one in _tokens(headers):
-            found |= hmac.compare_digest(one, self._token)
+        for one in shown(headers):
+            if one.scheme and (one.header, one.scheme) != ("Authorization", "basic"):
+                found |= hmac.compare_digest(one.secret, self._token)
         return found
 
 
-def _tokens(headers: MultiMapping[str]) -> Iterator[bytes]:
-    for name in ("Proxy-Authorization", "Authorization"):
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One value of a header for credentials.  ``secret`` is the token or the password in it; the
+    whole value where it is none that we read, and then ``scheme`` is empty."""
+
+    header: str
+    scheme: str
+    secret: bytes = field(repr=False)
+
+
+def shown(headers: MultiMapping[str]) -> Iterator[Shown]:
+    """All credentials that the request shows."""
+    for name in CREDENTIALS:
         for value in headers.getall(name, []):
             scheme, _, said = value.strip().partition(" ")
-            raw = said.strip().encode("utf-8", "replace")
-            if scheme.lower() == "bearer":
-                yield raw
-            elif scheme.lower() == "basic" and name == "Proxy-Authorization":
+            scheme, raw = scheme.lower(), said.strip().encode("utf-8", "replace")
+            if scheme == "bearer":
+                yield Shown(name, scheme, raw)
+                continue
+            if scheme == "basic":
                 try:
                     # Any user name: curl and others cannot send a password alone.
-                    yield base64.b64decode(raw, validate=True).partition(b":")[2]
+                    password = base64.b64decode(raw, validate=True).partition(b":")[2]
                 except (binascii.Error, ValueError):
+                    pass
+                else:
+                    yield Shown(name, scheme, password)
                     continue
+            yield Shown(name, "", value.encode("utf-8", "replace"))

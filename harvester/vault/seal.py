@@ -45,7 +45,7 @@ from harvester.profile import PROFILE_NAME
 from harvester.vault.keys import Kdf, KeyRing, MasterKey
 
 Purpose = Literal[
-    "session", "identity-state", "totp-step", "ledger", "passkey", "evidence", "bundle"
+    "session", "identity-state", "totp-step", "ledger", "passkey", "evidence", "bundle", "leases"
 ]
 PURPOSES: Final[tuple[Purpose, ...]] = get_args(Purpose)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from harvester import errors, knoq
 from harvester.clock import SystemClock
+from harvester.leases import Leases
 from harvester.outlets import proxy_token
 from harvester.outlets.proxy import Proxy
 from harvester.outlets.proxy_sockets import proxy_sockets
@@ -187,8 +188,9 @@ class Listens:
 
 @asynccontextmanager
 async def proxying(
-    place: Path, house: ProxyHouse, *, listens: str = "unix", governs: bool = True
-) -> AsyncIterator[Proxied]:
+    place: Path, house: ProxyHouse, *, listens: str = "unix", governs: bool = True,
+    leases: Leases | None = None,
+) -> AsyncIterator[Proxied]:  # fmt: skip
     tally = Tally()
     with proxy_sockets(Listens(listens), place / "run" / "harvester.sock") as sockets:
         proxy = Proxy(
@@ -197,6 +199,7 @@ async def proxying(
             upstream=Upstream(https_proxy=None, ca_file=None),
             governs=governs,
             tally=tally,
+            leases=leases,
         )
         await sockets.open(proxy)
         assert sockets.shown is not None

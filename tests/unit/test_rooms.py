@@ -26,8 +26,8 @@ FLOORS = {
     ),
     "rules": (
         "attempts", "bucket", "budgets", "digests", "ledger_form", "lives", "prices", "rest",
-        "ladder", "ledger", "lifetime", "discovery", "pardon", "reasons", "trouble", "verdict",
-        "setcookie", "tripwire", "union", "whose", "pasted",
+        "discovery", "ladder", "lease", "ledger", "lifetime", "pardon", "pasted", "reasons",
+        "scope", "setcookie", "tripwire", "trouble", "union", "verdict", "whose",
     ),
     "tools": (
         "asking", "bell", "descent", "leftovers", "log", "memory", "metrics", "probe", "process",
@@ -35,10 +35,10 @@ FLOORS = {
     ),
     "engine": (
         "afterlife", "ascent", "bundle", "by_hand", "climb", "condition", "crowd", "flight",
-        "handout", "held", "keeper", "kept_ledger", "locking", "notes", "older", "opening",
-        "overseer", "records", "reports", "rotation", "settle", "sign_ins", "signer", "staging",
-        "stamp", "standing", "status", "succession", "summons", "switching", "timekeeping",
-        "timeline", "upkeep", "wallet", "witness",
+        "handout", "held", "keeper", "kept_leases", "kept_ledger", "leases", "locking", "notes",
+        "older", "opening", "overseer", "records", "reports", "rotation", "settle", "sign_ins",
+        "signer", "staging", "stamp", "standing", "status", "succession", "summons", "switching",
+        "timekeeping", "timeline", "upkeep", "wallet", "witness",
     ),
     "outlets": ("outlets",),
     "assembly": ("assembly", "daemon", "oneshot", "reload"),

@@ -143,6 +143,7 @@ def test_the_purposes_are_those_of_the_format() -> None:
         "passkey",
         "evidence",
         "bundle",
+        "leases",
     )
 
 
