@@ -17,8 +17,8 @@ from harvester.assembly import House
 from harvester.bell import Bell
 from harvester.clock import SystemClock
 from harvester.errors import ConfigInvalid
-from harvester.leftovers import scratch_root, sweep
 from harvester.leases import Leases
+from harvester.leftovers import scratch_root, sweep
 from harvester.log import configure, event, listen
 from harvester.outlets.api import Api
 from harvester.outlets.listen import Listener

@@ -368,16 +368,12 @@ class Held:
             if self.session is not None and self.durable and not self.unsaved:
                 self.on_older(self.session, session)
             if found.older is not None and self.usable() is not None:
-                older.tell(
-                    self._profile.name, found.older, then="the one in memory is stored again"
-                )
+                older.tell(self._profile, found.older, then="the one in memory is stored again")
                 self.unsaved = True
             return False
         await self.take(session, durable=True, older=found.older)
         if found.older is not None:
-            older.tell(
-                self._profile.name, found.older, then="the site is asked before it is served"
-            )
+            older.tell(self._profile, found.older, then="the site is asked before it is served")
         elif not found.sure:
             self._begin_doubt("it was stored by another clock than ours")
         return True

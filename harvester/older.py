@@ -12,6 +12,7 @@ import logging
 
 from harvester.errors import StoreCorrupt, StoreError, StoreRolledBack
 from harvester.log import event
+from harvester.profile import Profile
 from harvester.vault.directory import Stored
 
 
@@ -34,13 +35,13 @@ def warning_of(stored: Stored, profile: str) -> StoreError | None:
     return None
 
 
-def tell(profile: str, warning: StoreError, *, then: str) -> None:
+def tell(profile: Profile, warning: StoreError, *, then: str) -> None:
     """Say so, once for each time that it was found."""
     rolled = isinstance(warning, StoreRolledBack)
     event(
         "store.rolled_back" if rolled else "store.set_aside",
         level=logging.WARNING,
-        profile=profile,
+        profile=profile.name,
         code=warning.code,
         why=warning.message,
         next=then,
