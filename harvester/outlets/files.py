@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harvester import wire
-from harvester.errors import ConfigUnsafe, HarvesterError
+from harvester.errors import ConfigUnsafe, HarvesterError, StoreFull
 from harvester.log import event
 from harvester.profile import KeptFile, Profile
 from harvester.session import Served
@@ -78,9 +78,10 @@ class Files:
 
     def _failed(self, kept: KeptFile, error: HarvesterError | OSError) -> None:
         if isinstance(error, HarvesterError):
-            why, hint = error.message, error.hint or None
+            code, why, hint = error.code, error.message, error.hint or None
         else:
-            why, hint = (error.strerror or type(error).__name__).lower(), None
+            code, hint = StoreFull.code, None
+            why = (error.strerror or type(error).__name__).lower()
         # Once for each reason: the tick tries every 30 s, and a full disk needs no fuller log.
         if self._troubles.get(kept.path) != why:
             event(
@@ -88,6 +89,7 @@ class Files:
                 level=logging.WARNING,
                 profile=self._profile,
                 path=kept.path,
+                code=code,
                 why=why,
                 hint=hint,
             )
