@@ -33,7 +33,7 @@ class Files:
 
     @property
     def troubles(self) -> Mapping[str, str]:
-        """Which paths could not be written, and why: for status and doctor."""
+        """Which paths could not be written, why, and what helps: for status."""
         return dict(self._troubles)
 
     def publish(self, served: Served) -> None:
@@ -82,8 +82,9 @@ class Files:
         else:
             code, hint = StoreFull.code, None
             why = (error.strerror or type(error).__name__).lower()
+        told = f"{why}; {hint}" if hint else why
         # Once for each reason: the tick tries every 30 s, and a full disk needs no fuller log.
-        if self._troubles.get(kept.path) != why:
+        if self._troubles.get(kept.path) != told:
             event(
                 "file.not_written",
                 level=logging.WARNING,
@@ -93,7 +94,7 @@ class Files:
                 why=why,
                 hint=hint,
             )
-        self._troubles[kept.path] = why
+        self._troubles[kept.path] = told
 
 
 def refuse_shared(directory: Path) -> None:
