@@ -35,9 +35,10 @@ FLOORS = {
     ),
     "engine": (
         "afterlife", "ascent", "bundle", "by_hand", "climb", "condition", "crowd", "flight", "held",
-        "keeper", "kept_ledger", "locking", "notes", "older", "opening", "overseer", "records", "reports",
-        "settle", "sign_ins", "signer", "staging", "stamp", "standing", "status", "succession", "summons",
-        "switching", "timekeeping", "timeline", "upkeep", "wallet", "witness",
+        "keeper", "kept_ledger", "locking", "notes", "older", "opening", "overseer", "records",
+        "reports", "settle", "sign_ins", "signer", "staging", "stamp", "standing", "status",
+        "succession", "summons", "switching", "timekeeping", "timeline", "upkeep", "wallet",
+        "witness",
     ),
     "outlets": ("outlets",),
     "assembly": ("assembly", "daemon", "oneshot", "reload"),
