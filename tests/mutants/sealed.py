@@ -322,6 +322,13 @@ def mutants() -> Iterator[Mutant]:
         "                pass\n",
         ("tests/unit/test_durable.py", "tests/unit/test_directory_damage.py"),
     )
+    yield Mutant(
+        "the socket's lock has one name",
+        "outlets/listen.py",
+        " or found.st_nlink > 1:",
+        ":",
+        ("tests/unit/test_listen.py",),
+    )
     # whole, for every reader
     yield Mutant(
         "a file comes into its place in one step",
