@@ -127,6 +127,26 @@ def test_each_error_has_its_code_its_sentence_and_its_hint_and_loses_nothing(
             assert looks(root) == looked
 
 
+@pytest.mark.parametrize("purpose", PURPOSES)
+@pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+def test_the_same_in_the_place_of_the_one_before_when_it_is_needed(
+    root: Path, row: Row, purpose: Purpose
+) -> None:
+    store = DirectoryStore(root, SEAL, disk=disk_of(), clock=StillClock())
+    for generation in (1, 2):
+        store.write("default", purpose, b"x", generation)
+    planted, broken = row.made(purpose), sealed(purpose)[:-40]
+    at(root, purpose).write_bytes(broken)
+    at(root, f"{purpose}.previous").write_bytes(planted)
+    before = contents(root)
+    with pytest.raises(HarvesterError) as caught:
+        store.read("default", purpose)
+    assert (caught.value.code, bool(caught.value.hint)) == (row.code, True)
+    assert contents(root) == before
+    if row.stays:
+        assert at(root, f"{purpose}.previous").read_bytes() == planted
+
+
 def test_every_row_of_the_table_that_bytes_can_show_is_here() -> None:
     assert {row.code for row in ROWS.values()} == {
         "store_corrupt", "store_tampered", "key_wrong", "store_swapped", "store_too_new",
