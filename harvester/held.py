@@ -193,7 +193,7 @@ class Held:
     async def settle_labels(self) -> None:
         """Store and publish by the new clock."""
         self.moved = False
-        if self.session is not None:
+        if self.session is not None and not self._asked_first:
             await self.store()
             await self._publish(Served(self.session))
 

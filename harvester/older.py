@@ -47,3 +47,16 @@ def tell(profile: Profile, warning: StoreError, *, then: str) -> None:
         next=then,
         hint=warning.hint,
     )
+
+
+def tell_sealed(profile: str, purpose: str) -> None:
+    """The same of what only the signer opens: it costs a sign-in at most, so it is used."""
+    event(
+        "store.rolled_back",
+        level=logging.WARNING,
+        profile=profile,
+        code=StoreRolledBack.code,
+        why=f"the stored {purpose} of profile {profile} is older than the last one that was "
+        "written: it was put back, or the last one was damaged",
+        next="it is used, and the next sign-in writes a new one",
+    )

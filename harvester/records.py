@@ -11,14 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from harvester import passkeys
+from harvester import older, passkeys
 from harvester.clock import Clock, Moment, reckon
 from harvester.errors import KeyWrong, StoreCorrupt, StoreError
 from harvester.evidence import Evidence
 from harvester.kept_ledger import KeptLedger, See, dated, dated_text, not_understood, parsed
 from harvester.ledger import Ledger
 from harvester.log import event
-from harvester.older import warning_of
 from harvester.passkeys import Passkey
 from harvester.profile import DEFAULT_PROFILE
 from harvester.session import Session
@@ -46,6 +45,7 @@ class Store(Protocol):
     def read(self, profile: str, purpose: Purpose) -> Stored | None: ...
     def write(self, profile: str, purpose: Purpose, plaintext: bytes, generation: int) -> None: ...
     def read_sealed(self, profile: str, purpose: Purpose) -> bytes | None: ...
+    def is_older(self, profile: str, purpose: Purpose, record: bytes) -> bool: ...
     def write_sealed(self, profile: str, purpose: Purpose, record: bytes) -> None: ...
     def seal(self, profile: str, purpose: Purpose, plaintext: bytes, generation: int) -> bytes: ...
     def open(self, profile: str, purpose: Purpose, record: bytes) -> bytes: ...
@@ -110,7 +110,7 @@ class Records:
         reckoned = reckon(then, Moment.of(self._clock))
         if reckoned.by_s:
             session = session.shifted(reckoned.by_s)
-        return Dated(session, sure=reckoned.sure, older=warning_of(stored, self._profile))
+        return Dated(session, sure=reckoned.sure, older=older.warning_of(stored, self._profile))
 
     def session_at(self, origin: str) -> Session | None:
         """A stored session of this origin, though other settings may forbid to serve it: it can
@@ -324,6 +324,8 @@ class Records:
     def _sealed(self, purpose: Purpose) -> str | None:
         try:
             record = self._store.read_sealed(self._profile, purpose)
+            if record is not None and self._store.is_older(self._profile, purpose, record):
+                older.tell_sealed(self._profile, purpose)
         except StoreCorrupt as error:
             # Set aside, with nothing older: there are other ways in than by what it held.
             event(

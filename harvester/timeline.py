@@ -50,6 +50,7 @@ _NEWS: Mapping[str, tuple[str, ...]] = {
     "climb.stopped": ("why",),
     "store.not_durable": ("code", "why"),
     "store.unreadable": ("code", "why"),
+    "store.rolled_back": ("why",),
     "session.unusable": ("code", "why"),
     "proxy.no_answer": ("why",),
     "proxy.site_rests": ("method", "path", "status"),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import click
 
-from harvester.cli import checks
+from harvester.cli import checks, stored
 from harvester.cli.call import Call, global_options, pass_call
 from harvester.cli.checks import Finding
 from harvester.cli.telling import put
@@ -51,6 +51,7 @@ def _findings(call: Call) -> Iterator[Finding]:
     yield from checks.accounts(settings)
     yield from checks.store(settings)
     yield checks.key(settings)
+    yield from stored.records(settings)
     yield checks.socket(call, settings)
     yield checks.memory_kept(call)
     yield from asyncio.run(checks.site(settings))

@@ -91,6 +91,8 @@ def _shown(told: Mapping[str, Any], store: str) -> str:
             console.print(
                 Text("degraded: the store cannot be written, nothing new survives a restart")
             )
+        for path, why in (told.get("file_troubles") or {}).items():
+            console.print(Text(clean(f"kept file {path} is not written: {why}", 1000)))
         for profile in told["profiles"]:
             state = str(profile.get("state"))
             title = Text(f"\n{clean(str(profile.get('profile')))}  ", style="bold")

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from harvester import wire
-from harvester.errors import ConfigUnsafe, HarvesterError
+from harvester.errors import ConfigUnsafe, HarvesterError, StoreFull
 from harvester.log import event
 from harvester.profile import KeptFile, Profile
 from harvester.session import Served
@@ -33,7 +33,7 @@ class Files:
 
     @property
     def troubles(self) -> Mapping[str, str]:
-        """Which paths could not be written, and why: for status and doctor."""
+        """Which paths could not be written, why, and what helps: for status."""
         return dict(self._troubles)
 
     def publish(self, served: Served) -> None:
@@ -78,20 +78,23 @@ class Files:
 
     def _failed(self, kept: KeptFile, error: HarvesterError | OSError) -> None:
         if isinstance(error, HarvesterError):
-            why, hint = error.message, error.hint or None
+            code, why, hint = error.code, error.message, error.hint or None
         else:
-            why, hint = (error.strerror or type(error).__name__).lower(), None
+            code, hint = StoreFull.code, None
+            why = (error.strerror or type(error).__name__).lower()
+        told = f"{why}; {hint}" if hint else why
         # Once for each reason: the tick tries every 30 s, and a full disk needs no fuller log.
-        if self._troubles.get(kept.path) != why:
+        if self._troubles.get(kept.path) != told:
             event(
                 "file.not_written",
                 level=logging.WARNING,
                 profile=self._profile,
                 path=kept.path,
+                code=code,
                 why=why,
                 hint=hint,
             )
-        self._troubles[kept.path] = why
+        self._troubles[kept.path] = told
 
 
 def refuse_shared(directory: Path) -> None:

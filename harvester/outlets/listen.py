@@ -127,15 +127,24 @@ def _make_private(directory: Path, *, others: bool) -> None:
 def _lock(path: Path) -> int:
     """The descriptor that holds the lock beside ``path``; the kernel frees it when we die."""
     beside = path.with_name(path.name + ".lock")
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        fd = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with contextlib.suppress(FileNotFoundError):
+            # Before it is opened, because opening a device may do something; and again when it is
+            # open, because it may be another by then.
+            _refuse_planted(os.lstat(beside), beside)
+        fd = os.open(beside, flags, 0o600)
     except OSError as error:
         raise ConfigInvalid(
             f"the socket's lock {beside} cannot be opened: {_words(error)}",
             hint="name another place with HARVESTER_SOCKET",
         ) from None
     try:
+        _refuse_planted(os.fstat(fd), beside)
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ConfigUnsafe:
+        os.close(fd)
+        raise
     except OSError as error:
         if not isinstance(error, BlockingIOError):
             os.close(fd)
@@ -149,6 +158,15 @@ def _lock(path: Path) -> int:
     os.ftruncate(fd, 0)
     os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
     return fd
+
+
+def _refuse_planted(found: os.stat_result, beside: Path) -> None:
+    """Our pid is written into it, so it must not be a second name of somebody's own file."""
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid() or found.st_nlink > 1:
+        raise ConfigUnsafe(
+            f"the socket's lock {beside} is no plain file of ours alone, and it was not touched",
+            hint=f"look at it: ls -ld {beside}; then move it away",
+        )
 
 
 def _second(path: Path, who: str) -> ConfigInvalid:

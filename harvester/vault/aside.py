@@ -77,6 +77,6 @@ def pointed(
         name = f"harvester --profile {profile} unlock"
         mend = f"when you know that the account is in order, run: {name}"
     else:
-        mend = f"run: mv {shlex.quote(str(path))} {shlex.quote(str(path))}.kept"
+        mend = f"run: mv -i {shlex.quote(str(path))} {shlex.quote(str(path))}.kept"
     error.hint = f"find out who can write to the store; then {mend}"
     return error

@@ -173,6 +173,14 @@ class DirectoryStore:
         newest = self._newest(profile, purpose, whole)
         return None if newest is None else newest.value
 
+    def is_older(self, profile: str, purpose: Purpose, record: bytes) -> bool:
+        """Whether a sealed record that was just read is not the last one that was written."""
+        label = self._opener().label(record, profile=profile, purpose=purpose)
+        if label.generation >= self._generations.last(self._directory(profile), purpose):
+            return False
+        # A later one may have been written between the two looks.
+        return self.read_sealed(profile, purpose) == record
+
     # Writing
 
     def write(self, profile: str, purpose: Purpose, plaintext: bytes, generation: int) -> None:

@@ -25,6 +25,9 @@ class NoStore:
     def read_sealed(self, profile: str, purpose: Purpose) -> bytes | None:
         return None
 
+    def is_older(self, profile: str, purpose: Purpose, record: bytes) -> bool:
+        return False
+
     def stamp(self, profile: str, purpose: Purpose) -> object | None:
         return None
 

@@ -32,6 +32,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from harvester import __version__
 from harvester.errors import (
     KeyWrong,
     StoreCorrupt,
@@ -350,7 +351,7 @@ def _corrupt(what: str, why: str) -> StoreCorrupt:
 
 def _too_new(what: str, why: str) -> StoreTooNew:
     return StoreTooNew(
-        f"{what} was written by a later release: {why}",
+        f"{what} was written by a later release than this one ({__version__}): {why}",
         hint="upgrade knoq-harvester on this machine; nothing was changed",
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import private
+import sealed
 from mutant import Mutant
 
 _BROWSERLESS = (
@@ -20,6 +21,7 @@ def _off(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
 
 def mutants() -> Iterator[Mutant]:
     """One for each rule: what it says, where it stands, and how it is gone."""
+    yield from sealed.mutants()
     yield _off(
         "only our own probe takes a session away",
         "keeper.py",

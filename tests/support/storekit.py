@@ -50,8 +50,12 @@ def record(seal: Seal = SEAL, *, profile: str = "default", generation: int = 9) 
 
 
 def tampered() -> bytes:
-    body = record().replace(b'"generation":9', b'"generation":8')
-    body = body[: body.rindex(b"sha256:")]
+    return resealed(record().replace(b'"generation":9', b'"generation":8'))
+
+
+def resealed(changed: bytes) -> bytes:
+    """With a checksum that fits: what somebody does on purpose."""
+    body = changed[: changed.rindex(b"sha256:")]
     return body + b"sha256:" + hashlib.sha256(body).hexdigest().encode() + b"\n"
 
 

@@ -316,6 +316,10 @@ def test_a_file_is_set_aside_only_if_it_is_still_the_one_that_was_read(
     assert names(place) == ["a"]
     found = disk.read_stamped(place, "a", LIMIT)
     assert found is not None
+    (place / "a.taken").write_bytes(b"somebody's")
+    assert not disk.set_aside(place, "a", "a.taken", found[1])
+    assert (place / "a.taken").read_bytes() == b"somebody's"
+    (place / "a.taken").unlink()
     assert disk.set_aside(place, "a", "a.bad", found[1])
     assert names(place) == ["a.bad"]
     assert not disk.set_aside(place, "a", "a.worse", found[1])

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from foreign import is_a_device
 from harvester.errors import ConfigInvalid, ConfigUnsafe
 from harvester.outlets.listen import Listener
 
@@ -166,6 +167,34 @@ def test_a_path_too_long_for_a_socket_is_an_error_of_its_setting(tmp_path: Path)
     # Nothing is left locked: the next daemon with a better path in that directory may start.
     with pytest.raises(ConfigInvalid, match="no socket can stand"):
         Listener(path).__enter__()
+
+
+@pytest.mark.parametrize("kind", ["fifo", "directory", "socket", "device", "second name"])
+def test_what_was_planted_as_the_lock_is_refused_and_not_touched(
+    path: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.parent.mkdir(mode=0o700)
+    victim, lock = tmp_path / "victim", path.with_name("h.sock.lock")
+    victim.write_text("somebody's own file")
+    victim.chmod(0o600)
+    if kind == "fifo":
+        os.mkfifo(lock, 0o600)
+    elif kind == "directory":
+        lock.mkdir(mode=0o700)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(os.fspath(lock))
+    elif kind == "device":
+        is_a_device(monkeypatch, lock)
+    else:
+        os.link(victim, lock)
+    before = lock.lstat()
+    with pytest.raises(ConfigUnsafe, match="lock") as caught, Listener(path):
+        pass
+    assert caught.value.hint
+    assert lock.lstat() == before
+    assert victim.read_text() == "somebody's own file"
+    assert not path.exists()
 
 
 def test_a_lock_that_is_a_symlink_is_not_followed(path: Path, tmp_path: Path) -> None:

@@ -219,6 +219,24 @@ async def test_a_ledger_that_was_put_back_lets_no_password_out_until_unlock(kept
     await engine.keeper.close()
 
 
+async def test_an_older_identity_state_is_used_and_told(
+    kept: Kept, heard: list[tuple[str, dict[str, Any]]]
+) -> None:
+    kept.put_back("identity-state")
+    engine = await kept.engine()
+    kept.world.revoke()
+    served = await engine.keeper.report(generation=2)
+    assert (served.session.generation, kept.world.sign_ins) == (3, ["silent"])
+    told = [fields["why"] for name, fields in heard if name == "store.rolled_back"]
+    assert told and all("identity-state of profile default is older" in why for why in told)
+    heard.clear()
+    kept.world.revoke()
+    kept.world.clock.sleep(SIGN_IN_APART_S)
+    assert (await engine.keeper.report(generation=3)).session.generation == 4
+    assert [name for name, _ in heard if name == "store.rolled_back"] == []
+    await engine.keeper.close()
+
+
 async def test_all_who_come_at_once_are_one_question(kept: Kept, put_back: Engine) -> None:
     served = await asyncio.gather(*(put_back.keeper.get() for _ in range(50)))
     assert {one.session.generation for one in served} == {1}
