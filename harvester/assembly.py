@@ -235,6 +235,7 @@ class House:
             started_at=rfc3339(self._clock.wall_s() - self._clock.awake_s() + self._started_s),
             socket=self.socket,
             proxy=self.proxy,
+            key=None if self._ring is None else self._ring.shown(),
             steps=self._steps,
             file_troubles={
                 path: why

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from harvester.errors import HarvesterError, KeyWrong
 from harvester.profile import KeyChoice
@@ -84,6 +84,21 @@ class LiveRing:
             if found is None and kdf is not None:
                 found = self._derived(kdf)
             return found if found is not None and found.kid == kid else None
+
+    def shown(self) -> dict[str, Any]:
+        """For status and doctor: names and places, no key.  ``kid`` None: none may seal."""
+        with self._one:
+            try:
+                kid: str | None = self.current().primary.kid
+            except HarvesterError:
+                kid = None
+            others = [key.kid for key in self._held().all if key.kid != kid]
+            return {
+                "kid": kid,
+                "where": self._place.where(),
+                "opens": others,
+                "rotating": self._ban.rotating,
+            }
 
     def lines(self) -> tuple[str, ...]:
         """For the signer (see ``KeyRing.lines``).  Raises as ``current``."""

@@ -111,6 +111,7 @@ class FakeHouse:
     def status(self) -> Mapping[str, Any]:
         about = {"harvester": "0.1.0", "pid": 1, "started_at": "2026-11-23T10:00:00Z"}
         way = {"socket": "/run/harvester/harvester.sock", "proxy": None, "file_troubles": {}}
+        way["key"] = None
         return {"version": 1, **about, **way, "durable": True, "profiles": []}
 
     async def history(self, name: str, *, limit: int) -> Sequence[Mapping[str, Any]]:
