@@ -35,7 +35,8 @@ from harvester.vault.seal import Purpose, Seal
 
 # A sign-in holds its profile's lock for two minutes at most, a person at a window for ten.
 PATIENCE_S = 180.0
-_LOOK_EVERY_S = 0.1
+# A busy daemon holds a profile for milliseconds at a time, with small gaps.
+_LOOK_EVERY_S = 0.02
 
 State = Literal["primary", "opens", "spare", "missing"]
 
@@ -235,12 +236,11 @@ class Rotation:
                             troubles.append(error)
         if troubles:
             first = troubles[0]
-            first.message = (
+            raise type(first)(
                 f"{len(troubles)} of the records could not be sealed anew, {count} were; "
-                f"the first: {first.message}"
+                f"the first: {first.message}",
+                hint=f"{first.hint}; then run again: harvester key rotate",
             )
-            first.hint = f"{first.hint}; then run again: harvester key rotate"
-            raise first
         return count
 
     def _needs(self, one: Sealed, kid: str, seal: Seal) -> bool:
