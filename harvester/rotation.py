@@ -91,18 +91,22 @@ class Rotation:
     def where(self) -> str:
         return self._place.where()
 
+    def primary(self) -> str | None:
+        """The key that is to seal; None where it is made by the rotation itself."""
+        try:
+            return self._place.load(may_create=False)[0].primary.kid
+        except (KeyWrong, StoreError):
+            return None
+
     def listed(self) -> list[Listed]:
         """Every key that is at hand or named by a record.  Raises as ``Place.load``."""
         named: dict[str, int] = {}
         for one in self._all():
             if one.label is not None:
                 named[one.label.kid] = named.get(one.label.kid, 0) + 1
-        try:
-            ring = self._ring()
-        except KeyWrong:
-            if named:
-                raise
-            return []  # none yet
+        if not named and not self._place.has_key():
+            return []
+        ring = self._ring()
         banned = self._closed.read().kids
         where = self._place.where()
         told = [Listed(ring.primary.kid, "primary", named.pop(ring.primary.kid, 0), where)]

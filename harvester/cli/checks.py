@@ -21,7 +21,7 @@ from typing import Literal
 from harvester import paths
 from harvester.cli.call import Call
 from harvester.clock import SystemClock
-from harvester.errors import HarvesterError, KeyWrong, NoDaemon, StoreError
+from harvester.errors import HarvesterError, NoDaemon, StoreError
 from harvester.profile import Profile, SecretSource
 from harvester.settings import Settings
 from harvester.vault.directory import DirectoryStore
@@ -189,12 +189,9 @@ def key(settings: Settings) -> Finding:
     ring = ring_of(process.sealing, process.store)
     try:
         has_records = DirectoryStore(process.store).has_records()
-        try:
-            ring.open(may_create=False)
-        except KeyWrong:
-            if has_records:
-                raise
+        if not has_records and not ring.has_key():
             return Finding("key", "ok", "none yet; one is made at the first sign-in")
+        ring.open(may_create=False)
         seals = ring.current().primary.kid
     except HarvesterError as error:
         return failed("key", error)

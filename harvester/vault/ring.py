@@ -49,6 +49,10 @@ class LiveRing:
             self._heed()
         return warnings
 
+    def has_key(self) -> bool:
+        """See ``Place.has_key``."""
+        return self._place.has_key()
+
     def where(self) -> str:
         return self._place.where()
 
@@ -70,8 +74,7 @@ class LiveRing:
                 raise KeyWrong(
                     f"key {ring.primary.kid} seals no more: this store's key was rotated to "
                     f"{self._ban.primary}, which this process was not given",
-                    hint="give it the new key and start it again; what it holds is served "
-                    "meanwhile, and nothing stored is lost",
+                    hint="give it the new key and start it again; nothing stored is lost",
                 )
             return KeyRing(promoted).with_others(ring.all)
 

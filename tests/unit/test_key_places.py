@@ -22,6 +22,7 @@ from harvester.errors import (
     StoreTampered,
 )
 from harvester.profile import KeyChoice, SecretSource
+from harvester.rotation import Rotation
 from harvester.settings import load
 from harvester.vault import oskeyring, passphrase
 from harvester.vault.directory import DirectoryStore, prepare
@@ -394,6 +395,8 @@ def test_a_keyring_that_is_locked_is_told_without_its_words(
     monkeypatch.setenv("DOES", "lock")
     with pytest.raises(KeyWrong, match="KeyringLocked") as caught:
         ring_of(IN_KEYRING, root).open(may_create=True)
+    with pytest.raises(KeyWrong, match="KeyringLocked"):
+        Rotation(IN_KEYRING, root).listed()  # and not: there is none
     assert "hunter2" not in caught.value.message + caught.value.hint
 
 
