@@ -241,6 +241,7 @@ class House:
             socket=self.socket,
             proxy=self.proxy,
             memory=memory.kept(),
+            key=None if self._ring is None else self._ring.shown(),
             steps=self._steps,
             file_troubles={
                 path: why

@@ -35,7 +35,8 @@ from harvester.vault.seal import Purpose, Seal
 
 # A sign-in holds its profile's lock for two minutes at most, a person at a window for ten.
 PATIENCE_S = 180.0
-_LOOK_EVERY_S = 0.1
+# A busy daemon holds a profile for milliseconds at a time, with small gaps.
+_LOOK_EVERY_S = 0.02
 
 State = Literal["primary", "opens", "spare", "missing"]
 
@@ -90,18 +91,22 @@ class Rotation:
     def where(self) -> str:
         return self._place.where()
 
+    def primary(self) -> str | None:
+        """The key that is to seal; None where it is made by the rotation itself."""
+        try:
+            return self._place.load(may_create=False)[0].primary.kid
+        except (KeyWrong, StoreError):
+            return None
+
     def listed(self) -> list[Listed]:
         """Every key that is at hand or named by a record.  Raises as ``Place.load``."""
         named: dict[str, int] = {}
         for one in self._all():
             if one.label is not None:
                 named[one.label.kid] = named.get(one.label.kid, 0) + 1
-        try:
-            ring = self._ring()
-        except KeyWrong:
-            if named:
-                raise
-            return []  # none yet
+        if not named and not self._place.has_key():
+            return []
+        ring = self._ring()
         banned = self._closed.read().kids
         where = self._place.where()
         told = [Listed(ring.primary.kid, "primary", named.pop(ring.primary.kid, 0), where)]
@@ -235,12 +240,11 @@ class Rotation:
                             troubles.append(error)
         if troubles:
             first = troubles[0]
-            first.message = (
+            raise type(first)(
                 f"{len(troubles)} of the records could not be sealed anew, {count} were; "
-                f"the first: {first.message}"
+                f"the first: {first.message}",
+                hint=f"{first.hint}; then run again: harvester key rotate",
             )
-            first.hint = f"{first.hint}; then run again: harvester key rotate"
-            raise first
         return count
 
     def _needs(self, one: Sealed, kid: str, seal: Seal) -> bool:

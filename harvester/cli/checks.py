@@ -24,8 +24,8 @@ from harvester.clock import SystemClock
 from harvester.errors import HarvesterError, NoDaemon, StoreError
 from harvester.profile import Profile, SecretSource
 from harvester.settings import Settings
-from harvester.vault import keys
 from harvester.vault.directory import DirectoryStore
+from harvester.vault.ring import ring_of
 
 State = Literal["ok", "warn", "fail"]
 
@@ -66,7 +66,7 @@ def secrets(settings: Settings) -> Iterator[Finding]:
 
     A command is not run: it may ask a person for a touch of a key.
     """
-    sources = [settings.process.key]
+    sources = [settings.process.key, settings.process.passphrase]
     for profile in settings.profiles.values():
         sources += [profile.password, profile.totp]
     for source in sources:
@@ -180,19 +180,27 @@ def _mode(path: Path) -> Finding | None:
 
 
 def key(settings: Settings) -> Finding:
-    """The sealing key can be read; a command that gives it is not run."""
+    """The sealing key can be read, and all are done with the one before; a command that gives it
+    is not run."""
     process = settings.process
-    if process.key is not None and process.key.kind == "command":
-        return Finding("key", "ok", f"comes from {process.key.where()} (not run)")
+    for source in (process.key, process.passphrase):
+        if source is not None and source.kind == "command":
+            return Finding("key", "ok", f"comes from {source.where()} (not run)")
+    ring = ring_of(process.sealing, process.store)
     try:
         has_records = DirectoryStore(process.store).has_records()
-        if process.key is None and not has_records and not (process.store / "key").exists():
+        if not has_records and not ring.has_key():
             return Finding("key", "ok", "none yet; one is made at the first sign-in")
-        ring, _ = keys.load(process.key, process.store, may_create=False)
+        ring.open(may_create=False)
+        seals = ring.current().primary.kid
     except HarvesterError as error:
         return failed("key", error)
-    where = process.key.where() if process.key else str(process.store / "key")
-    return Finding("key", "ok", f"{ring.primary.kid}, from {where}")
+    shown = ring.shown()
+    told = f"{seals}, from {ring.where()}"
+    if shown["rotating"]:
+        return Finding("key", "warn", f"{told}; not everything is sealed with it yet",
+                       "harvester key rotate")  # fmt: skip
+    return Finding("key", "ok", told)
 
 
 def browser(settings: Settings) -> Finding:

@@ -9,6 +9,7 @@ import click
 
 from harvester.cli.call import Call, global_options, pass_call
 from harvester.cli.telling import put
+from harvester.errors import NoDaemon, Usage
 from harvester.redact import clean
 
 _HEAD = ("KEY", "STATE", "RECORDS", "WHERE")
@@ -72,8 +73,8 @@ def rotate(call: Call, old_key: str | None, old_passphrase: str | None) -> int:
 
     Keys that harvester keeps itself (the file in the store, the keyring) need no more than this
     command.  Keys that you give: put the new one first (HARVESTER_KEY=NEW,OLD) for every process,
-    start the daemon again, and run this.  A passphrase, or a change of place: set the new one,
-    name the old one here, and start the daemon again afterwards.
+    start the daemon again, and run this.  A passphrase, or a change of place: stop the daemon, set
+    the new one, name the old one here, and start it again.
     """
     from harvester.vault import key_places
 
@@ -82,6 +83,7 @@ def rotate(call: Call, old_key: str | None, old_passphrase: str | None) -> int:
     old = (() if old_key is None else key_places.keys_in(old_key)) + (
         () if old_passphrase is None else key_places.keys_of_passphrase(old_passphrase, store)
     )
+    _check_daemon(call, rotation)
     done = rotation.rotate(old)
     call.say(
         f"{'what was begun before is done: ' if done.resumed else ''}key {done.primary} seals now; "
@@ -109,6 +111,23 @@ def retire(call: Call, kid: str) -> int:
         call.say(f"  hint: take it out of where it is given ({clean(rotation.where())})")
     call.say("  hint: a password that was refused under it stays refused until: harvester unlock")
     return _told(call, None, {"kid": kid})
+
+
+def _check_daemon(call: Call, rotation: Any) -> None:
+    """One that lacks the new key could read nothing any more.  Raises Usage."""
+    try:
+        told = call.client().status().get("key") or {}
+    except NoDaemon:
+        return
+    if rotation.makes and told.get("where") == rotation.where():
+        return  # it looks there before each seal
+    new = rotation.primary()
+    if new is None or new not in (told.get("kid"), *(told.get("opens") or ())):
+        raise Usage(
+            "a daemon runs, and it does not have the new key: it could read nothing any more",
+            hint="start it again with both (HARVESTER_KEY=NEW,OLD), or, for a passphrase or a "
+            "change of place, stop it before and start it after",
+        )
 
 
 def _told(call: Call, value: str | None, told: dict[str, Any]) -> int:

@@ -87,6 +87,8 @@ def _shown(told: Mapping[str, Any], store: str) -> str:
             console.print(Text(clean(line)))
         if told.get("memory"):
             console.print(Text(clean(f"memory: {memory.in_words(told['memory'])}")))
+        for line in _key(told.get("key") or {}):
+            console.print(Text(clean(line)))
         if told.get("durable") is False:
             console.print(
                 Text("degraded: the store cannot be written, nothing new survives a restart")
@@ -108,6 +110,14 @@ def _proxy(told: Mapping[str, Any]) -> Iterator[str]:
         yield f"proxy at {told['unix']}"
     if told.get("tcp"):
         yield f"proxy at http://{told['tcp']}, for who has the token in {told.get('token')}"
+
+
+def _key(told: Mapping[str, Any]) -> Iterator[str]:
+    if told.get("where"):
+        kid = told.get("kid") or "none may seal; see: harvester key list"
+        yield f"sealing key {kid}, from {told['where']}"
+    if told.get("rotating"):
+        yield "a change of the sealing key is not done: harvester key rotate"
 
 
 def _lines(profile: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:

@@ -120,14 +120,7 @@ class Attempt:
             parts = (job.origin, job.username or "", password, totp or "")
             self._fingerprint = keys.fingerprint(ring, *parts)
             if keys.is_among(ring, job.rejected, *parts):
-                return self._stopped(
-                    CredentialsRejected(
-                        "these credentials were refused before, and are not sent again",
-                        hint="correct HARVESTER_USERNAME or HARVESTER_PASSWORD, "
-                        "or run: harvester unlock",
-                        latched=True,
-                    )
-                )
+                return self._stopped(_refused_before(ring, job))
         remembered = Remembered(job, ring)
         self._seal = Seal(ring)
         carried = Carried(job, self._seal, self._parent)
@@ -212,6 +205,21 @@ class Attempt:
             fingerprint=self._fingerprint,
             sandboxed=browser.sandboxed,
         )
+
+
+def _refused_before(ring: KeyRing, job: Job) -> CredentialsRejected:
+    if keys.of_a_gone_key(ring, job.rejected):
+        return CredentialsRejected(
+            "a password was refused under a sealing key that is gone, so nobody can tell whether "
+            "it was this one: it is not sent",
+            hint="when you know that the password is right, run: harvester unlock",
+            latched=True,
+        )
+    return CredentialsRejected(
+        "these credentials were refused before, and are not sent again",
+        hint="correct HARVESTER_USERNAME or HARVESTER_PASSWORD, or run: harvester unlock",
+        latched=True,
+    )
 
 
 def _secrets_of(job: Job, environ: Mapping[str, str]) -> tuple[str, str | None]:

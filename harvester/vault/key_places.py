@@ -47,6 +47,9 @@ class Place(Protocol):
     def stamp(self) -> object:
         """Changes when other keys are there, as far as that can be seen at no cost."""
 
+    def has_key(self) -> bool:
+        """Whether one was ever made here.  Raises where that cannot be seen."""
+
     def load(self, *, may_create: bool) -> tuple[KeyRing, list[str]]:
         """The keys, and warnings.  ``may_create``: a missing one may be made, since nothing is
         sealed yet, or what is sealed opens with another that is at hand."""
@@ -90,6 +93,9 @@ class Given:
             return None
         return (seen.st_ino, seen.st_mtime_ns, seen.st_size)
 
+    def has_key(self) -> bool:
+        return True
+
     def load(self, *, may_create: bool) -> tuple[KeyRing, list[str]]:
         return keys.load(self._source, self._root, may_create=False)
 
@@ -119,6 +125,9 @@ class Passphrase:
 
     def stamp(self) -> object:
         return None
+
+    def has_key(self) -> bool:
+        return bool(self._salts.read() or self._rewriting.kdfs())
 
     def load(self, *, may_create: bool) -> tuple[KeyRing, list[str]]:
         from harvester.vault.passphrase import derived, fresh_kdf
@@ -185,6 +194,9 @@ class InKeyring:
     def stamp(self) -> object:
         return None
 
+    def has_key(self) -> bool:
+        return oskeyring.ask(str(self._root)) is not None
+
     def load(self, *, may_create: bool) -> tuple[KeyRing, list[str]]:
         found = oskeyring.ask(str(self._root))
         if found is None and may_create:
@@ -249,6 +261,9 @@ class OwnFile:
 
     def stamp(self) -> object:
         return self._disk.stamp(self._root, KEY_NAME)
+
+    def has_key(self) -> bool:
+        return self.stamp() is not None
 
     def load(self, *, may_create: bool) -> tuple[KeyRing, list[str]]:
         return keys.load(None, self._root, may_create=may_create, disk=self._disk)

@@ -256,11 +256,17 @@ def is_among(ring: KeyRing, fingerprints: Iterable[str], *parts: str) -> bool:
         kid, of, mac = one.rpartition(_OF)
         key = ring.find(kid) if of else None
         if of and key is None:
-            return True
+            return True  # see ``of_a_gone_key``
         keys = ring.all if key is None else (key,)
         if any(hmac.compare_digest(mac, _mac(each, parts)) for each in keys):
             return True
     return False
+
+
+def of_a_gone_key(ring: KeyRing, fingerprints: Iterable[str]) -> bool:
+    """Whether one of them was made with a key that is not at hand any more."""
+    kids = [one.rpartition(_OF)[0] for one in fingerprints]
+    return any(kid and ring.find(kid) is None for kid in kids)
 
 
 def _mac(key: MasterKey, parts: Iterable[str]) -> str:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from harvester.errors import HarvesterError, KeyWrong
 from harvester.profile import KeyChoice
@@ -49,6 +49,10 @@ class LiveRing:
             self._heed()
         return warnings
 
+    def has_key(self) -> bool:
+        """See ``Place.has_key``."""
+        return self._place.has_key()
+
     def where(self) -> str:
         return self._place.where()
 
@@ -70,8 +74,7 @@ class LiveRing:
                 raise KeyWrong(
                     f"key {ring.primary.kid} seals no more: this store's key was rotated to "
                     f"{self._ban.primary}, which this process was not given",
-                    hint="give it the new key and start it again; what it holds is served "
-                    "meanwhile, and nothing stored is lost",
+                    hint="give it the new key and start it again; nothing stored is lost",
                 )
             return KeyRing(promoted).with_others(ring.all)
 
@@ -84,6 +87,21 @@ class LiveRing:
             if found is None and kdf is not None:
                 found = self._derived(kdf)
             return found if found is not None and found.kid == kid else None
+
+    def shown(self) -> dict[str, Any]:
+        """For status and doctor: names and places, no key.  ``kid`` None: none may seal."""
+        with self._one:
+            try:
+                kid: str | None = self.current().primary.kid
+            except HarvesterError:
+                kid = None
+            others = [key.kid for key in self._held().all if key.kid != kid]
+            return {
+                "kid": kid,
+                "where": self._place.where(),
+                "opens": others,
+                "rotating": self._ban.rotating,
+            }
 
     def lines(self) -> tuple[str, ...]:
         """For the signer (see ``KeyRing.lines``).  Raises as ``current``."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 import pytest
 
-from parent import Spawned, job_for, no_budget, secret, sign_in
+from parent import KEY, Spawned, job_for, no_budget, secret, sign_in
 from standin import StandInProcess
 
 # page of the stand-in → code of the error, words of its message
@@ -79,6 +80,25 @@ def test_refused_credentials_start_no_browser(standin: StandInProcess) -> None:
     assert again.steps == []
     right = sign_in(standin, rejected=(first.result["fingerprint"],))
     assert right.error is None
+    assert standin.state()["password_submits"] == 2
+
+
+def test_credentials_refused_under_an_old_key_stay_refused_under_a_new_one(
+    standin: StandInProcess,
+) -> None:
+    wrong = secret("HARVESTER_PASSWORD", "not-it-at-all")
+    first = sign_in(standin, password=wrong)
+    refused = (first.result["fingerprint"],)
+    new = base64.b64encode(b"n" * 32).decode()
+    for ring in ((new, KEY), (new,)):
+        again = sign_in(standin, password=wrong, rejected=refused, ring=ring)
+        assert again.error is not None and again.error.latched
+        assert (again.error.code, again.steps) == ("credentials_rejected", [])
+    # The old key is gone: whether this one was refused nobody can tell.
+    unsure = sign_in(standin, rejected=refused, ring=(new,))
+    assert unsure.error is not None and "key that is gone" in unsure.error.message
+    assert unsure.error.hint.endswith("harvester unlock")
+    assert sign_in(standin, rejected=refused, ring=(new, KEY)).error is None
     assert standin.state()["password_submits"] == 2
 
 

@@ -184,7 +184,7 @@ class World:
         fingerprint = None
         if job.rung == "scripted":
             assert job.password is not None
-            fingerprint = f"fp-{job.password.value}"
+            fingerprint = f"key:fp-{job.password.value}"  # with its key's name, as ours have
             if fingerprint in job.rejected:
                 return Stopped(CredentialsRejected("refused before", latched=True))
             refusal = await overseer.submit(fingerprint)

@@ -114,6 +114,7 @@ class FakeHouse:
             "socket": "/run/harvester/harvester.sock",
             "proxy": None,
             "memory": None,
+            "key": None,
             "file_troubles": {},
         }
         return {"version": 1, **about, **way, "durable": True, "profiles": []}
