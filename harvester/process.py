@@ -22,6 +22,8 @@ def harden() -> None:
     could make a file in between.
     """
     os.umask(0o077)
+    # Python itself writes the keys of every TLS connection to the file that this names.
+    os.environ.pop("SSLKEYLOGFILE", None)
     with contextlib.suppress(OSError, ValueError):
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
