@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ import pytest
 
 from harvester.descent import descendants, environ_of, filters_calls, words_of
 from harvester.leftovers import PREFIX
+from harvester.signin.browser.sandbox import WITHOUT
 from nobody import Land, end
 from runs import Home
 from standin import ROOT, StandInProcess
@@ -62,7 +64,7 @@ def signers_of(daemon: int) -> dict[str, int]:
 
 def until_a_page_is_open(daemon: int) -> dict[int, list[str]]:
     """The command lines below a daemon whose sign-in shows a page."""
-    ends_at = time.monotonic() + 30
+    ends_at = time.monotonic() + 90
     while time.monotonic() < ends_at:
         lines = words_of(descendants(daemon))
         if (
@@ -153,51 +155,78 @@ class NobodysDaemon:
         assert end(self._process) == 0, self.log.read_text()
 
 
+class Watched:
+    """What could be seen of a daemon of nobody's, from its first sign-in to its end."""
+
+    TASKS = ("opened_memory", "memory", "environ", "debug")
+
+    def __init__(self, land: Land, place: Path, world: StandInProcess) -> None:
+        plain = land.start("-c", "import time; time.sleep(99)", environ={}, cwd=Path("/"))
+        world.fault("delay", server="identity", seconds=3, times=1)
+        daemon = NobodysDaemon(land, place, world)
+        try:
+            self.lines = until_a_page_is_open(daemon.pid)
+            self.filtered = [
+                filters_calls(pid)
+                for pid, words in self.lines.items()
+                if "--type=renderer" in words
+            ]
+            [self.scratch] = {
+                Path(home)
+                for home in (environ_of(pid).get("HOME", "") for pid in self.lines)
+                if PREFIX in home
+            }
+            self.scratch_mode = stat.S_IMODE(self.scratch.stat().st_mode)
+            self.holders = {"daemon": daemon.pid, **signers_of(daemon.pid)}
+            pids = (plain.pid, *self.holders.values())
+            got = steal(land, *((task, pid) for pid in pids for task in self.TASKS))
+            self.of_plain, self.of_holders = got[: len(self.TASKS)], got[len(self.TASKS) :]
+            self.under_way = all(Path(f"/proc/{pid}").exists() for pid in pids)
+            self.token = daemon.says("token", "--format", "json")
+            [self.connected] = steal(land, ("connect", daemon.socket))
+            [self.profile] = daemon.says("status", "--json")["profiles"]
+            self.checks = daemon.says("--json", "doctor")["checks"]
+        finally:
+            plain.kill()
+            plain.communicate()
+            daemon.stop()
+        self.log = daemon.log.read_text()
+        self.sign_ins = world.state()["sign_ins"]
+
+
+@pytest.fixture(scope="module")
+def watched(land: Land, _one_standin: StandInProcess) -> Iterator[Watched]:
+    _one_standin.reset()
+    with tempfile.TemporaryDirectory() as made:
+        Path(made).chmod(0o755)
+        yield Watched(land, Path(made), _one_standin)
+    _one_standin.reset()
+
+
 def test_another_program_of_the_same_user_reads_no_process_that_holds_secrets(
-    land: Land, place: Path, standin: StandInProcess
+    watched: Watched,
 ) -> None:
-    tasks = ("opened_memory", "memory", "environ", "debug")
-    plain = land.start("-c", "import time; time.sleep(60)", environ={}, cwd=Path("/"))
-    standin.fault("delay", server="identity", seconds=3, times=1)
-    daemon = NobodysDaemon(land, place, standin)
-    try:
-        until_a_page_is_open(daemon.pid)
-        pids = {"daemon": daemon.pid, **signers_of(daemon.pid)}
-        got = steal(land, *((task, pid) for pid in (plain.pid, *pids.values()) for task in tasks))
-        assert not {*got[: len(tasks)]} & {*DENIED}, "a program that does nothing for it is read"
-        assert {*got[len(tasks) :]} <= {*DENIED}, (pids, got)
-        assert all(Path(f"/proc/{pid}").exists() for pid in pids.values())
-        # Whoever is the same user may ask for the session: that is what it is for.
-        assert daemon.says("token", "--format", "json")["generation"] == 1
-        assert steal(land, ("connect", daemon.socket))[0].endswith("HTTP/1.1 200")
-    finally:
-        plain.kill()
-        plain.communicate()
-        daemon.stop()
+    assert set(watched.holders) == {"daemon", "watcher", "signer"} and watched.under_way
+    assert {*watched.of_holders} <= {*DENIED}
+    # A program that does nothing against it is read by the same thief.
+    assert not {*watched.of_plain} & {*DENIED}, watched.of_plain
 
 
-def test_whoever_is_not_root_signs_in_with_the_sandbox_on(
-    land: Land, place: Path, standin: StandInProcess
-) -> None:
-    standin.fault("delay", server="identity", seconds=1, times=1)
-    daemon = NobodysDaemon(land, place, standin)
-    try:
-        lines = until_a_page_is_open(daemon.pid)
-        every_word = {word for words in lines.values() for word in words}
-        assert not [word for word in every_word if "no-sandbox" in word or "disable-se" in word]
-        renderers = [pid for pid, words in lines.items() if "--type=renderer" in words]
-        assert renderers and all(filters_calls(pid) for pid in renderers)
-        homes = {environ_of(pid).get("HOME", "") for pid in lines}
-        [scratch] = {one for one in homes if PREFIX in one}
-        assert Path(scratch).stat().st_mode & 0o777 == 0o700
-        assert daemon.says("token", "--format", "json")["generation"] == 1
-        [profile] = daemon.says("status", "--json")["profiles"]
-        assert profile["sandboxed"] is True
-        checks = daemon.says("--json", "doctor")["checks"]
-        [told] = [one for one in checks if one["check"] == "sandbox"]
-        assert told["state"] == "ok" and "last browser" in told["message"], told
-        assert standin.state()["sign_ins"] == 1
-    finally:
-        daemon.stop()
-    assert "browser.no_sandbox" not in daemon.log.read_text()
-    assert not Path(scratch).exists()
+def test_another_program_of_the_same_user_may_ask_for_the_session(watched: Watched) -> None:
+    assert watched.token["generation"] == 1
+    assert watched.connected.endswith("HTTP/1.1 200")
+
+
+def test_whoever_is_not_root_signs_in_with_the_sandbox_on(watched: Watched) -> None:
+    words = {word for line in watched.lines.values() for word in line}
+    assert not words & set(WITHOUT)
+    assert watched.filtered and all(watched.filtered)
+    assert watched.scratch_mode == 0o700 and not watched.scratch.exists()
+    assert watched.sign_ins == 1 and watched.token["generation"] == 1
+
+
+def test_it_is_told_that_the_sandbox_was_on(watched: Watched) -> None:
+    assert watched.profile["sandboxed"] is True
+    [told] = [one for one in watched.checks if one["check"] == "sandbox"]
+    assert told["state"] == "ok" and "was in it" in told["message"]
+    assert "browser.no_sandbox" not in watched.log

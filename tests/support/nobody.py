@@ -36,8 +36,10 @@ def open_to_all(path: Path) -> bool:
 
 # Large, and not needed to run anything of ours.
 _LEFT_OUT = shutil.ignore_patterns(
-    "site-packages", "test", "__pycache__", "idlelib", "ensurepip", "mypy*", "*ruff*", "*.pth"
+    "site-packages", "test", "idlelib", "ensurepip", "mypy*", "*ruff*", "*.pth"
 )
+# What his programs import: compiled here once, since he may write nothing down beside it.
+_COMPILED = "import harvester.daemon, harvester.cli.app, harvester.signin.attempt"
 
 
 def linked(what: Path, to: Path) -> Path:
@@ -80,6 +82,7 @@ class Land:
         (venv / "pyvenv.cfg").write_text(f"home = {real.parent}\n")
         self.python = venv / "bin" / "python"
         self.python.symlink_to(real)
+        subprocess.run([str(self.python), "-c", _COMPILED], check=True, env={"PATH": os.defpath})
         self.browser = Path(find_browser(os.environ.get("HARVESTER_BROWSER") or None).path)
         if not open_to_all(self.browser):
             found = self.browser.resolve()
