@@ -79,6 +79,7 @@ def _user_info(h: Hostile, to: str) -> None:
 def _backslash(h: Hostile, to: str) -> None:
     trick = f"http://evil.localhost:{h.port}\\@login.localhost:{h.port}/form"
     h.pages["login /"] = h.go(trick if to == h.evil else to + "/form")
+    h.pages[f"evil /@login.localhost:{h.port}/form"] = form(to="/take")
 
 
 def _on_the_site(h: Hostile, to: str) -> None:
@@ -87,19 +88,19 @@ def _on_the_site(h: Hostile, to: str) -> None:
 
 
 def _popup(h: Hostile, to: str) -> None:
-    h.pages["knoq /"] = f"<button onclick=\"open('{to}/form')\">Sign in</button>"
+    h.pages["knoq /"] = f"<button onclick=\"window.open('{to}/form')\">Sign in</button>"
 
 
 def _opener_moves_the_popup(h: Hostile, to: str) -> None:
     code = f"setTimeout(() => {{ if (w) w.location = '{to}/form' }}, 400)"
     h.pages["knoq /"] = (
-        f"<script>let w; function go() {{ w = open('{h.identity}/form'); {code} }}</script>"
+        f"<script>let w; function go() {{ w = window.open('{h.identity}/form'); {code} }}</script>"
         "<button onclick='go()'>Sign in</button>"
     )
 
 
 def _popup_moves_the_opener(h: Hostile, to: str) -> None:
-    h.pages["knoq /"] = f"<button onclick=\"open('{h.identity}/start')\">Sign in</button>"
+    h.pages["knoq /"] = f"<button onclick=\"window.open('{h.identity}/start')\">Sign in</button>"
     h.pages["login /start"] = script(f"opener.location = '{to}/form'; close()")
 
 
@@ -220,6 +221,26 @@ LURES: dict[str, Lure] = {
             )
         )
     ),
+    "a field that is cut away": Lure(
+        provider(
+            lambda h, to: form(
+                to="/take",
+                on_password="style='position:absolute;clip-path:inset(50%)'" * (to == h.evil),
+            )
+        ),
+        code=None,
+    ),
+    "a field behind a picture": Lure(
+        provider(
+            lambda h, to: form(
+                to="/take",
+                on_password="style='position:relative;z-index:-1'" * (to == h.evil),
+                more="<div style='position:absolute;left:0;top:0;width:600px;height:120px;"
+                "background:#fff'></div>" * (to == h.evil),
+            )
+        ),
+        code=None,
+    ),
     "a base that is moved late": Lure(
         provider(
             lambda h, to: form(
@@ -242,12 +263,7 @@ UNSEEN: dict[str, str] = {
     "transparent": "opacity:0",
     "nearly": "opacity:0.02",
     "filtered": "filter:opacity(0)",
-    "covered": "position:absolute;left:300px;top:300px;z-index:-1",
-    "clipped": "position:absolute;clip-path:inset(50%);clip:rect(0,0,0,0)",
 }
-COVER = (
-    "<div style='position:absolute;left:280px;top:280px;width:400px;height:80px;background:#fff'>"
-)
 
 
 def honeypots() -> str:
@@ -259,7 +275,7 @@ def honeypots() -> str:
     fields += "<div inert><input name='pot inert' type=password></div>"
     fields += "<div aria-hidden=true><input name='pot aria' type=password></div>"
     fields += "<input name='pot user' autocomplete=username style='display:none'>"
-    return form(buttons=fields + "<button>Sign in</button>", more=COVER + "</div>")
+    return form(buttons=fields + "<button>Sign in</button>")
 
 
 def bait(to: str) -> str:
