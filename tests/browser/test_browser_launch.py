@@ -16,7 +16,6 @@ import pytest
 from harvester.descent import descendants, environ_of, words_of
 from harvester.leftovers import PREFIX, scratch_root
 from harvester.signin.browser import Browser
-from harvester.signin.browser.sandbox import sandboxed
 from harvester.signin.confine import Scratch, allowed_environment
 from harvester.signin.dialogue import BrowserChoice
 from harvester.signin.find import find_browser
@@ -100,7 +99,10 @@ class Seen:
         world.fault("delay", server="identity", seconds=60)
         self.keys = place / "tls-keys"
         traps = {**TRAPS, "SSLKEYLOGFILE": str(self.keys)}
-        home = Home(place, world, **traps, HARVESTER_SIGN_IN_TIMEOUT="30s")
+        home = Home(
+            place, world, **traps, HARVESTER_SIGN_IN_TIMEOUT="30s",
+            HARVESTER_BROWSER_HOSTS="cdn.acme.example,*.login.example",
+        )  # fmt: skip
         with home.daemon(ready=False) as daemon:
             self.daemon = daemon.process.pid
             pids = until(lambda: self._with_a_page(descendants(self.daemon)))
@@ -150,6 +152,12 @@ def test_no_process_of_a_sign_in_hears_strangers(seen: Seen) -> None:
 def test_pages_of_different_sites_stay_in_different_processes(seen: Seen) -> None:
     off = [w for words in seen.words.values() for w in words if w.startswith("--disable-features=")]
     assert off and not [one for words in off for one in FEATURE_OFF if one in words.split("=")[1]]
+
+
+def test_hosts_of_the_settings_come_to_the_browser_with_those_that_are_needed(seen: Seen) -> None:
+    [rules] = {w for words in seen.words.values() for w in words if "host-resolver" in w}
+    for host in ("knoq.localhost", "login.localhost", "cdn.acme.example", "*.login.example"):
+        assert f" , EXCLUDE {host}" in rules
 
 
 def test_no_word_of_a_command_line_is_a_secret(seen: Seen) -> None:
@@ -213,7 +221,6 @@ class Allowed:
             browser = Browser()
             await browser.start()
             await browser.launch(find_browser(before.get("HARVESTER_BROWSER")), BrowserChoice())
-            self.before_a_page = await sandboxed()
             await browser.open([], Traffic(hostile.site))
             self.sandboxed = browser.sandboxed
             await browser.go(hostile.identity + "/", hostile.identity)
