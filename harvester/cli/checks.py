@@ -213,7 +213,8 @@ def browser(settings: Settings) -> Finding:
     return Finding("browser", "ok", f"{found.path} ({found.kind})")
 
 
-def sandbox(settings: Settings) -> Finding:
+def sandbox(call: Call, settings: Settings) -> Finding:
+    """What is asked for, and what the last browser of a daemon that answers came to."""
     choice = settings.process.browser.sandbox
     if choice == "off" or (choice == "auto" and os.geteuid() == 0):
         why = "switched off" if choice == "off" else "off, because we are root"
@@ -221,7 +222,23 @@ def sandbox(settings: Settings) -> Finding:
             "sandbox", "warn", f"the browser's sandbox is {why}",
             "run as a user of your own, with HARVESTER_SANDBOX=auto",
         )  # fmt: skip
-    return Finding("sandbox", "ok", choice)
+    seen = _sandboxed(call, settings)
+    if seen is False:
+        return Finding(
+            "sandbox", "warn", f"{choice}, but the last browser of the daemon ran without it",
+            "allow unprivileged user namespaces, and let no launcher script say --no-sandbox",
+        )  # fmt: skip
+    told = "no browser has run yet" if seen is None else "the last browser was in it"
+    return Finding("sandbox", "ok", f"{choice} ({told})")
+
+
+def _sandboxed(call: Call, settings: Settings) -> bool | None:
+    try:
+        profiles = call.client().status().get("profiles", [])
+    except HarvesterError:
+        return None
+    seen = {one.get("sandboxed") for one in profiles}
+    return None if seen <= {None} else False not in seen
 
 
 def driver() -> Finding:

@@ -46,7 +46,7 @@ def _findings(call: Call) -> Iterator[Finding]:
     if settings is None:
         return
     yield checks.browser(settings)
-    yield checks.sandbox(settings)
+    yield checks.sandbox(call, settings)
     yield from checks.secrets(settings)
     yield from checks.accounts(settings)
     yield from checks.store(settings)

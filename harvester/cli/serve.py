@@ -19,7 +19,6 @@ def command(call: Call) -> int:
 
     Stops on TERM and INT; reads its settings again on HUP.
     """
-    from harvester.daemon import serve
 
     def said(settings: Settings) -> Settings:
         if not call.verbose and not call.quiet:
@@ -28,4 +27,7 @@ def command(call: Call) -> int:
         return replace(settings, process=process)
 
     first = said(call.settings(serving=True))
+    # Not before this process is hardened: aiohttp makes its TLS ready as it is imported.
+    from harvester.daemon import serve
+
     return asyncio.run(serve(first, lambda: said(call.read_again(serving=True))))

@@ -20,5 +20,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "mutant" not in metafunc.fixturenames:
         return
     all_of_them: Sequence[Mutant] = tuple(metafunc.module.mutants())
-    step = 1 if metafunc.config.getoption("--full") else SAMPLE_EVERY
+    every = getattr(metafunc.module, "SAMPLE_EVERY", SAMPLE_EVERY)
+    step = 1 if metafunc.config.getoption("--full") else every
     metafunc.parametrize("mutant", all_of_them[::step], ids=lambda one: one.name)

@@ -35,25 +35,32 @@ PATIENCE_S = 120.0
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """``old`` stands once in ``file`` (below ``harvester/``) and becomes ``new``."""
+    """``old`` stands once in ``file`` (below ``harvester/``) and becomes ``new``.
+
+    ``also`` are further such changes, of (file, old, new): where two walls stand behind each other,
+    neither is missed alone.
+    """
 
     name: str
     file: str
     old: str
     new: str
     tests: tuple[str, ...] = NOTICING
+    also: tuple[tuple[str, str, str], ...] = ()
 
     def made_in(self, directory: Path) -> Path:
         """The whole package with the one change, below ``directory``."""
         made = directory / "harvester"
         shutil.copytree(ROOT / "harvester", made, ignore=shutil.ignore_patterns("__pycache__"))
-        path = made / self.file
-        text = path.read_text("utf-8")
-        assert text.count(self.old) == 1, (
-            f"{self.name}: {self.file} no longer says {self.old!r} once"
-        )
-        path.write_text(text.replace(self.old, self.new), "utf-8")
+        for file, old, new in self.changes():
+            path = made / file
+            text = path.read_text("utf-8")
+            assert text.count(old) == 1, f"{self.name}: {file} no longer says {old!r} once"
+            path.write_text(text.replace(old, new), "utf-8")
         return made
+
+    def changes(self) -> tuple[tuple[str, str, str], ...]:
+        return ((self.file, self.old, self.new), *self.also)
 
     def noticed(self, directory: Path, *, patience_s: float = PATIENCE_S) -> bool:
         """Whether some test fails, or hangs, with it."""

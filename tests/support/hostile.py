@@ -26,6 +26,7 @@ class Asked:
     method: str
     path: str
     body: str
+    headers: str = ""
 
     def holds(self, text: str) -> bool:
         return text in self.path or text in self.body
@@ -42,7 +43,8 @@ Page = str | Answer | Callable[[Asked], "str | Answer"]
 
 
 class Hostile:
-    """``pages`` maps ``login /path`` to what is shown; the first word is the host's first label."""
+    """``pages`` maps ``login /path`` to what is shown; the first word is
+    the host without its ``.localhost``."""
 
     username = "ada@acme.example"
     password = "c4n4ryPassw0rd"
@@ -101,9 +103,10 @@ class Hostile:
         class Door(BaseHTTPRequestHandler):
             def _do(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
-                host = (self.headers.get("Host") or "").partition(".")[0]
+                name = (self.headers.get("Host") or "").rpartition(":")[0]
+                host = name.removesuffix(".localhost")
                 body = self.rfile.read(length).decode("utf-8", "replace")
-                asked = Asked(host, self.command, self.path, body)
+                asked = Asked(host, self.command, self.path, body, str(self.headers))
                 hostile.asked.append(asked)
                 answer = hostile.answer(asked, self.headers.get("Cookie") or "")
                 data = answer.html.encode()

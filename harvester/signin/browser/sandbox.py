@@ -14,7 +14,7 @@ import time
 from harvester.descent import descendants, filters_calls, words_of
 
 # Words that take the sandbox away, wholly or in part.
-_WITHOUT = (
+WITHOUT = (
     "--no-sandbox", "--disable-seccomp-filter-sandbox", "--disable-namespace-sandbox",
     "--single-process", "--no-zygote",
 )  # fmt: skip
@@ -37,7 +37,7 @@ async def sandboxed(root: int | None = None) -> bool | None:
 
 def _told_without(root: int) -> bool:
     lines = words_of(descendants(root)).values()
-    return any(word in _WITHOUT for words in lines for word in words)
+    return any(word in WITHOUT for words in lines for word in words)
 
 
 def _look(root: int) -> bool | None:
