@@ -137,8 +137,8 @@ async def test_prometheus_own_rules_hold(engine):
             assert family.name.endswith("_seconds")
         for sample in family.samples:
             assert set(sample.labels) <= {
-                "profile", "sign", "outlet", "format", "verdict", "rung", "result", "code", "of", "kind",
-                "status", "version", "le",
+                "profile", "sign", "outlet", "format", "verdict", "rung", "result", "code", "of",
+                "kind", "status", "version", "le",
             }  # fmt: skip
     [histogram] = [family for family in families if family.type == "histogram"]
     buckets = [one for one in histogram.samples if one.name.endswith("_bucket")]
