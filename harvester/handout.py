@@ -117,7 +117,8 @@ class Handout:
         nothing): with the sign that no disk has so far.  Its alarm shuts the door."""
         pending = self._pending
         seen = ledger.with_alarm(pending)
-        self._stands, self._pardoned = seen.alarm, ledger.pardoned
+        if sure:
+            self._stands, self._pardoned = seen.alarm, ledger.pardoned
         if sure and pending is not None and ledger.pardoned == pending.mark:
             self._pending = self._unsaid = None
         closed = tripwire.closed(seen.alarm, self._profile.tripwire)
