@@ -198,6 +198,22 @@ async def test_where_serving_is_held_nothing_leaves_and_nobody_signs_in(
     assert glance(engine.keeper, 0.0)["state"] == "latched"
 
 
+async def test_nobody_falls_back_upon_the_one_before_while_serving_is_held(
+    house: House, told: Told
+) -> None:
+    engine = await house.open(profile(**HOLD))
+    engine.records.keep_ledger(engine.records.ledger().with_lives((FOUR, FOUR)))
+    await engine.keeper.follow_store()
+    first = (await engine.keeper.get()).session
+    await engine.keeper.refresh(hard=True)
+    engine.world.clock.sleep(60)
+    await engine.keeper.prove(within_s=0)
+    engine.world.live = {cookie.value for cookie in first.cookies}
+    assert isinstance(await reported(engine), NeedsHuman)
+    assert told.of("session.rolled_back") == []
+    assert engine.records.ledger().generation == 2, "and no number was given out for it"
+
+
 async def test_a_restart_does_not_open_the_door_and_calls_nobody_again(
     house: House, told: Told
 ) -> None:
