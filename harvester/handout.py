@@ -51,7 +51,8 @@ class Handout:
         self._pending: Alarm | None = None
         self._unsaid: Alarm | None = None
         self._uncalled = ""
-        self._known: tuple[str, ...] = ()
+        self._stands: Alarm | None = None
+        self._pardoned = ""
         self._taken_back = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
@@ -84,7 +85,9 @@ class Handout:
 
     def suspect(self, alarm: Alarm | None) -> None:
         """A sign was seen that no ledger tells of yet."""
-        if alarm is None or self._pending is not None or alarm.mark in self._known:
+        if alarm is None or self._pending is not None or alarm.mark == self._pardoned:
+            return
+        if self._stands is not None and self._stands.mark == alarm.mark:
             return
         alarm = replace(alarm, held=self._profile.tripwire == "hold")
         self._pending = self._unsaid = alarm
@@ -113,12 +116,11 @@ class Handout:
         """A ledger that was read, or is about to be written (then it is not ``sure`` yet, and opens
         nothing): with the sign that no disk has so far.  Its alarm shuts the door."""
         pending = self._pending
-        self._known = (ledger.pardoned, "" if ledger.alarm is None else ledger.alarm.mark)
         seen = ledger.with_alarm(pending)
-        if sure and pending is not None and seen is ledger:
-            self._pending = None  # it stands there, or a person has pardoned it
-            if ledger.alarm is not None and ledger.alarm.mark != pending.mark:
-                self._say(pending)  # beside another one, which stands for both
+        if sure:
+            self._stands, self._pardoned = seen.alarm, ledger.pardoned
+        if sure and pending is not None and ledger.pardoned == pending.mark:
+            self._pending = self._unsaid = None
         closed = tripwire.closed(seen.alarm, self._profile.tripwire)
         self.shut = closed if sure else closed or self.shut
         if seen.alarm is not None and (
@@ -162,9 +164,12 @@ class Handout:
                 "store.not_durable", level=logging.ERROR, profile=self._profile.name,
                 code=error.code, why=error.message,
             )  # fmt: skip
-            alarm, self._unsaid = self._unsaid, None
-            if alarm is not None:  # no disk knows of it, and a person is to all the same
-                self._say(alarm)
+            # No disk knows of it, and a person is to all the same.
+            unsaid, self._unsaid = self._unsaid, None
+            if unsaid is not None:
+                announce(self._profile, unsaid)
+            alarm = self._stands
+            if alarm is not None and self._must_call(alarm):
                 self._uncalled = alarm.mark
                 self._summons.ring(tripwire.as_error(alarm))
 
@@ -173,6 +178,8 @@ class Handout:
         if alarm is None:
             return
         called = False
+        # Whoever holds the lock writes what he read before the sign was seen, again and again: it
+        # rides on each of these until we hold the lock ourselves.
         if self._pending is not None or self._must_call(alarm):
             async with locked(self._records.lock(), _PATIENCE_S):
                 ledger = await asyncio.to_thread(self._records.ledger)
@@ -182,10 +189,11 @@ class Handout:
                 called = self._must_call(alarm)
                 alarm = replace(alarm, told=alarm.told or called)
                 await to_the_end(self._records.keep_ledger, replace(ledger, alarm=alarm))
-        unsaid = self._unsaid
-        if unsaid is not None and unsaid.mark == alarm.mark:
-            self._unsaid = None
-            self._say(alarm)
+                self._pending = None
+        unsaid, self._unsaid = self._unsaid, None
+        if unsaid is not None:
+            # Beside another one, which stands for both, it is told as it was seen.
+            announce(self._profile, alarm if unsaid.mark == alarm.mark else unsaid)
         if called:
             self._summons.ring(tripwire.as_error(alarm))
 
@@ -195,9 +203,6 @@ class Handout:
             self._taken_back = False
             if served is not None:
                 await self._publish(served)
-
-    def _say(self, alarm: Alarm) -> None:
-        announce(self._profile, alarm)
 
     async def close(self) -> None:
         """What was seen is written down before the process ends, if the disk takes it soon."""

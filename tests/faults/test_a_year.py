@@ -212,4 +212,5 @@ def test_a_session_is_there_all_the_year(
     print(f"  {dict(counts)}")
     print(f"  {dict(tally.events)}")
     assert town.broken == []
+    assert tally.events["alarm.raised"] == 0, "nobody stole anything"
     assert tally.available >= AVAILABLE

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import private
 import sealed
+import alarms
 from mutant import Mutant
 
 _BROWSERLESS = (
@@ -545,3 +546,4 @@ def mutants() -> Iterator[Mutant]:
         "tests/unit/test_setcookie.py",
     )
     yield from private.mutants()
+    yield from alarms.mutants()
