@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "requirements-audit.lock")
 
 
 def packages(lock: str) -> dict[str, str]:
@@ -50,6 +50,9 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wanted = {name_of(one) for one in project["project"]["dependencies"]}
     assert wanted <= set(packages(LOCKS[0]))
-    groups = project["dependency-groups"].values()
-    wanted |= {name_of(one) for group in groups for one in group if isinstance(one, str)}
+    groups = project["dependency-groups"]
+    # The auditor's tools stand apart, with all that they need.
+    audit = groups.pop("audit")
+    assert {name_of(one) for one in audit} <= set(packages(LOCKS[2]))
+    wanted |= {name_of(one) for group in groups.values() for one in group if isinstance(one, str)}
     assert wanted <= set(packages(LOCKS[1]))
