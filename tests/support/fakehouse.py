@@ -110,7 +110,8 @@ class FakeHouse:
 
     def status(self) -> Mapping[str, Any]:
         about = {"harvester": "0.1.0", "pid": 1, "started_at": "2026-11-23T10:00:00Z"}
-        way = {"socket": "/run/harvester/harvester.sock", "proxy": None, "file_troubles": {}}
+        proxy = {"unix": "/run/harvester/proxy.sock", "tcp": None, "token": None}
+        way = {"socket": "/run/harvester/harvester.sock", "proxy": proxy, "file_troubles": {}}
         return {"version": 1, **about, **way, "durable": True, "profiles": []}
 
     async def history(self, name: str, *, limit: int) -> Sequence[Mapping[str, Any]]:
