@@ -454,17 +454,20 @@ async def test_what_runs_under_a_lease_ends_with_it(
         assert (told.status, code_of(told)) == (407, "lease_ended")
 
 
-async def test_a_stream_ends_when_its_lease_does(
-    proxied: Proxied, site: Site, leases: Leases
-) -> None:
-    token = await token_for(leases, for_s=0.5)
+async def test_a_stream_ends_when_its_lease_does(tmp_path: Path, site: Site) -> None:
+    prepare(tmp_path / "own")
+    # By a clock that stands: a busy machine takes nothing off what it has left.
+    book = Leases(DirectoryStore(tmp_path / "own", SEAL), FakeClock())
+    await book.open()
+    token = await token_for(book, for_s=1)
     head = f"GET {CHECKED}stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n"
-    async with proxied.talk() as (reader, writer):
-        writer.write(head.encode())
-        await reader.readuntil(b": 1\r\n")
-        with pytest.raises(asyncio.IncompleteReadError):
-            await reader.readuntil(b"never")
-        await site.ended.wait()
+    async with proxying(tmp_path / "p", ProxyHouse(site.origin), leases=book) as running:
+        async with running.talk() as (reader, writer):
+            writer.write(head.encode())
+            await reader.readuntil(b": 1\r\n")
+            with pytest.raises(asyncio.IncompleteReadError):
+                await reader.readuntil(b"never")
+            await site.ended.wait()
 
 
 async def test_another_lease_runs_on_when_one_is_revoked(
