@@ -174,7 +174,7 @@ class LeaseEnded(Unleased):
 
 class LeaseForbids(Unleased):
     code = "lease_forbids"
-    http_status = 403
+    http_status = 409
 
 
 class WrongSetting(HarvesterError):

@@ -40,6 +40,8 @@ _NOT_KEPT = frozenset(
         "proxy.replayed",
         "proxy.not_replayed",
         "proxy.not_refreshed",
+        "lease.used",
+        "lease.refused",
     }
 )
 # What may come every minute with the same news: kept when the news changes, or when something was

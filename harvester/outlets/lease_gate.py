@@ -37,6 +37,7 @@ from harvester.outlets.proxy_gate import CREDENTIALS, shown
 from harvester.profile import Site
 from harvester.scope import overriding
 
+_HERE, _AT_THE_SITE = CREDENTIALS
 _PREFIX = TOKEN_PREFIX.encode("ascii")
 # The proxy's own token: random, so that ours may stand in the middle of it.
 _OWN = b"hvp_"
@@ -77,7 +78,8 @@ class NoBook:
 def lease_token(headers: MultiMapping[str]) -> bytes | None:
     """The lease's token that the request shows, None where it shows none.  Raises Refused for two
     of them, and for one where none is read."""
-    if not any(name in headers for name in CREDENTIALS):
+    # Nearly all who come show nothing: for them this is all that it costs.
+    if _HERE not in headers and _AT_THE_SITE not in headers:
         return None
     found: set[bytes] = set()
     for one in shown(headers):
@@ -169,10 +171,12 @@ class LeaseGate:
         return error
 
     def _told(self, held: Held, asked: Asked, refused: HarvesterError | None) -> None:
-        """A use of a lease, or why there was none: who keeps a record of uses hears of it here."""
+        """A use of a lease, or why there was none: who keeps a record of uses hears of it here.
+
+        For debugging alone in the log: who has a lease must not be able to fill a disk with it."""
         event(
             "lease.used" if refused is None else "lease.refused",
-            level=logging.DEBUG if refused is None else logging.INFO,
+            level=logging.DEBUG,
             lease=held.lease.id, profile=held.lease.terms.profile, method=asked.method,
             path=asked.path, code=None if refused is None else refused.code,
         )  # fmt: skip

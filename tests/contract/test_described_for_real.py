@@ -107,6 +107,12 @@ def test_every_answer_of_a_profiles_life(home: Home, ask: Caller) -> None:
     assert stands["files"]
     ask("GET", "/v1/session", params={"min_valid_s": 1e6, "wait_s": 0})
     ask("POST", "/v1/session/report", json={"generation": 1})
+    terms = {"methods": ["GET"], "paths": ["/api/*"], "rate": "5/s", "uses": 2, "name": "ci"}
+    for asked in (terms, {"methods": ["POST"], "paths": ["/x"]}):
+        made = ask("POST", "/v1/leases", json=asked)
+    assert ask("POST", "/v1/leases/revoke", json={"id": made["lease"]["id"]})["revoked"]
+    assert ask("POST", "/v1/leases/revoke", json={"id": "aaaaaaaa"})["code"] == "lease_unknown"
+    assert len(ask("GET", "/v1/leases")["leases"]) == 2
     home.world.revoke()
     ask("POST", "/v1/session/report", json={"generation": 1})
     stands = look()

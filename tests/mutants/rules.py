@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import alarms
 import private
 import sealed
-import alarms
 from mutant import Mutant
 
 _BROWSERLESS = (
@@ -547,3 +547,115 @@ def mutants() -> Iterator[Mutant]:
     )
     yield from private.mutants()
     yield from alarms.mutants()
+    yield from _of_leases()
+
+
+def _of_leases() -> Iterator[Mutant]:
+    """What a lease's token may not do, and when it may do nothing any more."""
+    scope, book = "tests/unit/test_scope.py", "tests/unit/test_leases.py"
+    proxy = "tests/contract/test_proxy_leases.py"
+    yield _off(
+        "a leased path has one reading",
+        "scope.py",
+        "return has_one_reading(path) and any(",
+        "return any(",
+        scope,
+    )
+    yield _off(
+        "a star is no more than a segment",
+        "scope.py",
+        "return len(wanted) == len(given) and all(",
+        "return all(",
+        scope,
+    )
+    yield _off(
+        "nothing makes a leased request another one",
+        "outlets/lease_gate.py",
+        "if override is not None:",
+        "if False:",
+        proxy,
+    )
+    yield _off(
+        "a lease is for its profile",
+        "outlets/lease_gate.py",
+        "if PROFILE_HEADER in headers and asked.profile != terms.profile:",
+        "if False:",
+        proxy,
+    )
+    yield _off(
+        "no lease changes or ends the session",
+        "outlets/lease_gate.py",
+        "if asked.switches_organization(site) or _signs_out(asked, site):",
+        "if False:",
+        proxy,
+    )
+    yield _off(
+        "what looks like a lease is not passed over",
+        "outlets/lease_gate.py",
+        "elif _PREFIX in one.secret and not one.secret.startswith(_OWN):",
+        "elif False:",
+        proxy,
+    )
+    yield _off(
+        "of two leases none counts",
+        "outlets/lease_gate.py",
+        "if len(found) > 1:",
+        "if False:",
+        proxy,
+    )
+    yield _off(
+        "who shows no lease on TCP shows the token",
+        "outlets/proxy.py",
+        "            gate.check_token(request.headers)\n",
+        "            pass\n",
+        "tests/contract/test_proxy_tcp.py",
+    )
+    yield _off(
+        "a revoked lease is on the disk before that is told",
+        "leases.py",
+        "        await self._keep_revoked()\n        return before",
+        "        return before",
+        book,
+    )
+    yield _off(
+        "what runs under a lease ends with it",
+        "leases.py",
+        "profile=held.lease.terms.profile)\n        held.stop()",
+        "profile=held.lease.terms.profile)",
+        book,
+    )
+    yield _off(
+        "a use is on the disk before it is had",
+        "leases.py",
+        "        if terms.uses is not None:\n            await self._keep()\n",
+        "        if terms.uses is not None:\n",
+        book,
+    )
+    yield _off(
+        "a lease has its rate",
+        "leases.py",
+        "if bucket.tokens < 1:",
+        "if False:",
+        book,
+    )
+    yield _off(
+        "a lease ends by both clocks",
+        "leases.py",
+        "return max(0.0, min(by_wall_s, held.over_at_s - self._clock.awake_s()))",
+        "return max(0.0, by_wall_s)",
+        book,
+    )
+    yield _off(
+        "an older record of the leases is not believed",
+        "kept_leases.py",
+        "if stored.from_previous or stored.rolled_back:",
+        "if False:",
+        book,
+    )
+    yield _off(
+        "a book that cannot be read honours nothing",
+        "leases.py",
+        "            self.trouble = error\n            event(",
+        "            event(",
+        book,
+    )

@@ -110,9 +110,10 @@ class FakeHouse:
 
     def status(self) -> Mapping[str, Any]:
         about = {"harvester": "0.1.0", "pid": 1, "started_at": "2026-11-23T10:00:00Z"}
+        proxy = {"unix": "/run/harvester/proxy.sock", "tcp": None, "token": None}
         way = {
             "socket": "/run/harvester/harvester.sock",
-            "proxy": None,
+            "proxy": proxy,
             "memory": None,
             "key": None,
             "file_troubles": {},

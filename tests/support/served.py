@@ -14,11 +14,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from fakehouse import FakeHouse, a_session
+from harvester.clock import SystemClock
 from harvester.daemon import GRACE_S, _room_for_connections
+from harvester.leases import Leases
 from harvester.log import configure
 from harvester.outlets.api import Api
 from harvester.outlets.listen import Listener
 from harvester.session import Served
+from harvester.vault.directory import DirectoryStore, prepare
+from storekit import SEAL
 
 
 async def serve(path: Path) -> None:
@@ -27,7 +31,11 @@ async def serve(path: Path) -> None:
         keeper.served = Served(replace(a_session(), expires_at=4_000_000_000))
     _room_for_connections()
     with Listener(path) as sock:
-        api = Api(house)
+        store = path.parent / "store"
+        prepare(store)
+        leases = Leases(DirectoryStore(store, SEAL), SystemClock())
+        await leases.open()
+        api = Api(house, leases=leases)
         await api.start(sock)
         print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.read)

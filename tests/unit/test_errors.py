@@ -20,7 +20,7 @@ TABLE = {
     "account_locked": (77, 409, False),
     "lease_unknown": (77, 404, False),
     "lease_ended": (77, 407, False),
-    "lease_forbids": (77, 403, False),
+    "lease_forbids": (77, 409, False),
     "origin_not_allowed": (78, 409, False),
     "origin_mismatch": (78, 409, False),
     "probe_proves_nothing": (78, 409, False),

@@ -78,6 +78,12 @@ def test_what_happens_to_the_process_happens_to_each_profile(timeline: Timeline)
     assert names(timeline) == ["daemon.started"]
 
 
+def test_leases_are_told_of_and_each_of_their_uses_is_not(timeline: Timeline) -> None:
+    for name in ("lease.made", "lease.used", "lease.refused", "lease.revoked"):
+        event(name, profile="default", lease="abcdefgh")
+    assert names(timeline) == ["lease.made", "lease.revoked"]
+
+
 def test_the_newest_are_last_and_no_more_than_were_asked_for(timeline: Timeline) -> None:
     for number in range(10):
         event(f"number.{number}", profile="default")
