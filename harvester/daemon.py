@@ -30,6 +30,7 @@ from harvester.settings import Process, Settings
 from harvester.tally import Tally
 from harvester.timer import Timer
 from harvester.vault.directory import DirectoryStore, prepare
+from harvester.visitor import ourselves
 
 # A stop is promised within 10 s; open requests get this much of it to be answered.
 GRACE_S = 2.0
@@ -62,7 +63,8 @@ async def serve(settings: Settings, reread: Reread) -> int:
             deaf = listen(tally.hear)
             house.socket = str(path)
             house.proxy = sockets.shown
-            api = Api(house, allow_uids=process.allow_uids, tally=tally)
+            porter = house.porter
+            api = Api(house, allow_uids=process.allow_uids, tally=tally, porter=porter)
             await api.start(sock)
             proxy = Proxy(
                 house,
@@ -71,7 +73,9 @@ async def serve(settings: Settings, reread: Reread) -> int:
                 governs=process.proxy_governor,
                 allow_uids=process.allow_uids,
                 tally=tally,
+                porter=porter,
             )
+            porter.audit.tell("daemon", None, ourselves(), result="started")
             await sockets.open(proxy)
             timer = _timer(house)
             reload = Reload(settings, reread, house=house, bell=bell, timer=timer, proxy=proxy)
@@ -91,6 +95,7 @@ async def serve(settings: Settings, reread: Reread) -> int:
                 await reload.stop()
                 await bell.close()
                 await asyncio.gather(api.stop(GRACE_S), proxy.stop(GRACE_S))
+                porter.audit.tell("daemon", None, ourselves(), result="stopped")
                 deaf()
     event("daemon.stopped")
     return 0

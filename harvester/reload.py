@@ -21,7 +21,7 @@ from harvester.settings import Settings
 from harvester.timer import Timer
 
 # What a socket, a store or a key is bound to lives as long as the process.
-_FOR_LIFE = ("store", "socket", "key", "allow_uids", "proxy", "proxy_governor")
+_FOR_LIFE = ("store", "socket", "key", "allow_uids", "proxy", "proxy_governor", "audit")
 _VARIABLE = "HARVESTER_"
 
 Reread = Callable[[], Settings]

@@ -23,6 +23,7 @@ from harvester.outlets.asked import Refused, read
 from harvester.outlets.client_answer import ClientAnswer
 from harvester.outlets.client_end import Answer, Hall, Refuse
 from harvester.outlets.client_request import ClientRequest
+from harvester.outlets.entrance import PROXY
 from harvester.outlets.errand import Errand, Keeper, Means
 from harvester.outlets.listen import ACCEPTS_A_TURN, BACKLOG
 from harvester.outlets.peer import Connected
@@ -31,7 +32,9 @@ from harvester.outlets.proxy_gate import Gate
 from harvester.outlets.sent_body import Shelf
 from harvester.outlets.turns import Pace, Places
 from harvester.outlets.upstream import Upstream
+from harvester.porter import Porter
 from harvester.tally import Tally
+from harvester.visitor import STRANGER, Visitor
 
 # Strangers must not use up the descriptors that our own sockets need.
 TCP_CONNECTIONS_LIMIT = 512
@@ -52,6 +55,9 @@ class _TcpHall(Hall):
     def __init__(self, answer: Answer, refuse: Refuse) -> None:
         super().__init__(answer, refuse, allow_uids=())
 
+    def visitor(self, connected: Connected) -> Visitor:
+        return STRANGER
+
     def room(self) -> int:
         return TCP_CONNECTIONS_LIMIT
 
@@ -71,12 +77,14 @@ class Proxy:
         governs: bool = True,
         allow_uids: Collection[int] = (),
         tally: Tally | None = None,
+        porter: Porter | None = None,
     ) -> None:
         """``governs``: keep clients below the site's documented limits."""
         self._house = house
         self._upstream = upstream
         self._allow_uids = frozenset(allow_uids)
         self._tally = Tally() if tally is None else tally
+        self._porter = Porter() if porter is None else porter
         self._means = Means(
             upstream=upstream,
             pace=Pace(clock.awake_s, governs=governs),
@@ -84,12 +92,15 @@ class Proxy:
             shelf=Shelf(),
             tally=self._tally,
             clock=clock,
+            porter=self._porter,
         )
         self._open: list[tuple[asyncio.Server, Hall]] = []
 
     async def start(self, sock: socket.socket) -> None:
         """Answer on this unix socket, which is bound; its path stays the caller's."""
-        await self._serve(sock, Hall(self._answer, self._refused, allow_uids=self._allow_uids))
+        audit = self._porter.audit
+        hall = Hall(self._answer, self._refused, allow_uids=self._allow_uids, audit=audit)
+        await self._serve(sock, hall)
 
     async def start_tcp(self, sock: socket.socket, gate: Gate) -> None:
         """Answer on this loopback socket too, for whom the gate lets in."""
@@ -156,7 +167,12 @@ class Proxy:
     async def _proxied(self, request: ClientRequest, gate: Gate | None) -> None:
         asked = read(request)
         if gate is not None:
-            gate.check(request.headers, {one.profile.site.origin for one in self._house.keepers()})
+            origins = {one.profile.site.origin for one in self._house.keepers()}
+            try:
+                gate.check(request.headers, origins)
+            except Refused as refused:
+                self._porter.audit.tell(PROXY, None, STRANGER, result=f"http_{refused.status}")
+                raise
         keeper = self._house.keeper(asked.profile)
         profile = keeper.profile
         if profile.organization is not None and asked.switches_organization(profile.site):

@@ -33,6 +33,7 @@ from harvester.profile import (
     Site,
 )
 from harvester.settings import sources, values
+from harvester.settings.kept import check_kept_files
 from harvester.settings.layer import Key, Layer, take
 from harvester.settings.model import (
     ONLY_IN_TOML,
@@ -64,6 +65,7 @@ class Process:
     ``socket`` is the path that was asked for, None means the places of the contract (``paths``).
     ``key`` None means the file ``key`` in the store's directory.  ``allow_uids`` always holds
     our own.  ``on_person_needed`` is a program and its words, run when only a person can help.
+    ``audit``: who was given what is written down.  ``confirm``: asked before each hand-out.
     ``ci``: the environment says that this is a job of a CI system, as they all do.
     ``proxy`` is ``unix``, ``off``, or ``127.0.0.1:PORT`` or ``[::1]:PORT`` (beside ``unix``);
     ``proxy_governor``: it keeps its clients below the site's documented limits.
@@ -83,6 +85,8 @@ class Process:
     notify: Literal["auto", "off"] = "auto"
     proxy: str = "unix"
     proxy_governor: bool = True
+    audit: bool = True
+    confirm: tuple[str, ...] = ()
     ci: bool = False
 
 
@@ -263,7 +267,7 @@ def _settings(
 
     by_name = {DEFAULT_PROFILE: ProfileFields(), **merged.profiles}
     profiles = {name: _profile(name, fields) for name, fields in sorted(by_name.items())}
-    _check_kept_files(profiles)
+    check_kept_files(profiles, confirm=bool(merged.confirm))
     process = Process(
         store=store,
         socket=merged.socket,
@@ -282,6 +286,8 @@ def _settings(
         ci=environ.get("CI", "").strip().lower() not in ("", "0", "false", "no"),
         proxy=merged.proxy,
         proxy_governor=merged.proxy_governor,
+        audit=merged.audit,
+        confirm=merged.confirm,
     )
     effective: dict[Key, Any] = {(name,): getattr(merged, name) for name in sorted(PROCESS_NAMES)}
     # What a default comes to, not that nothing was said.
@@ -342,24 +348,12 @@ def _profile(name: str, fields: ProfileFields) -> Profile:
     )
 
 
-def _check_kept_files(profiles: Mapping[str, Profile]) -> None:
-    owner: dict[str, str] = {}
-    for profile in profiles.values():
-        for kept in profile.files:
-            if kept.path in owner:
-                raise ConfigInvalid(
-                    f"the profiles {owner[kept.path]} and {profile.name} both keep {kept.path}",
-                    hint="give each profile's FILES a path of its own",
-                )
-            owner[kept.path] = profile.name
-
-
 def _shown(name: str, value: Any) -> str:
     if value is None:
         return "-"
     if name in SECRETS:
         return value.where() if value.kind != "value" else "set, not shown"
-    if name == "on_person_needed":
+    if name in ("on_person_needed", "confirm"):
         return f"command {value[0]}" if value else "-"  # its words may hold a token
     if name == "https_proxy":
         parts = urlsplit(value)

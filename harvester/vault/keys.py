@@ -139,5 +139,11 @@ def fingerprint(key: KeyRing | MasterKey, *parts: str) -> str:
     return mac.hexdigest()
 
 
+def audit_key(key: KeyRing | MasterKey) -> bytes:
+    """What the audit hashes cookies with: whoever has it can test a guess, and learn no more."""
+    master = key.primary if isinstance(key, KeyRing) else key
+    return hmac.digest(master.material, b"harvester audit 1", "sha256")
+
+
 def _encoded(parts: Iterable[str]) -> list[bytes]:
     return [part.encode("utf-8", "surrogatepass") for part in parts]

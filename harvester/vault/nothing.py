@@ -52,6 +52,9 @@ class NoStore:
     def set_aside(self, profile: str, purpose: Purpose) -> list[str]:
         return []
 
+    def audit_key(self) -> bytes:
+        raise Bug("an audit was begun where there is no key")
+
     def evidence(self, profile: str) -> NoShelf:
         return NoShelf()
 

@@ -41,7 +41,7 @@ from harvester.errors import (
     StoreTooNew,
 )
 from harvester.profile import PROFILE_NAME
-from harvester.vault.keys import KeyRing, MasterKey
+from harvester.vault.keys import KeyRing, MasterKey, audit_key
 
 Purpose = Literal[
     "session", "identity-state", "totp-step", "ledger", "passkey", "evidence", "bundle"
@@ -112,6 +112,10 @@ class Seal:
 
     def __init__(self, keys: KeyRing) -> None:
         self._keys = keys
+
+    @property
+    def audit_key(self) -> bytes:
+        return audit_key(self._keys)
 
     def seal(
         self, plaintext: bytes, *, profile: str, purpose: Purpose, generation: int, now_s: float

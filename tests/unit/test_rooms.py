@@ -22,7 +22,7 @@ PACKAGE = ROOT / "harvester"
 FLOORS = {
     "words": (
         "harvester", "errors", "session", "profile", "wire", "redact", "clock", "paths", "knoq",
-        "passkeys", "evidence", "places", "steady", "signin.dialogue",
+        "passkeys", "evidence", "places", "steady", "visitor", "signin.dialogue",
     ),
     "rules": (
         "attempts", "bucket", "budgets", "digests", "ledger_form", "lives", "prices", "rest",
@@ -31,16 +31,17 @@ FLOORS = {
     ),
     "tools": (
         "settings", "asking", "bell", "descent", "probe", "metrics", "tally", "timer", "log",
-        "process", "spawn", "vault", "signin",
+        "process", "program", "spawn", "vault", "signin",
     ),
     "engine": (
-        "afterlife", "ascent", "bundle", "by_hand", "climb", "condition", "crowd", "flight", "held",
-        "keeper", "kept_ledger", "locking", "notes", "opening", "overseer", "records", "reports",
-        "settle", "sign_ins", "signer", "staging", "standing", "status", "succession", "summons",
+        "afterlife", "ascent", "audit", "bundle", "by_hand", "climb", "condition", "confirm",
+        "crowd", "flight", "held", "keeper", "kept_ledger", "locking", "notes", "opening",
+        "overseer", "pause", "porter", "records", "reports", "settle", "sign_ins", "signer",
+        "staging", "standing", "status", "succession", "summons",
         "switching", "timekeeping", "timeline", "upkeep", "wallet", "witness",
     ),
     "outlets": ("outlets",),
-    "assembly": ("assembly", "daemon", "oneshot", "reload"),
+    "assembly": ("assembly", "daemon", "hand_outs", "oneshot", "reload"),
     "faces": (
         "__main__", "cli", "client", "credential", "demo", "dial", "hot", "sdk", "unanswered",
         "watching",
