@@ -22,6 +22,7 @@ from harvester.outlets.asked import Refused
 from harvester.outlets.listen import BACKLOG
 
 _ADDRESS = re.compile(r"(127\.0\.0\.1|\[::1\]):([0-9]{1,5})")
+_TOKEN_HEADERS = ("Proxy-Authorization", "Authorization")
 _FETCH_SITE = "Sec-Fetch-Site"
 _FROM_HERE = frozenset({"none", "same-origin"})
 _PAGES_HINT = "web pages have no business here; a program sends neither Origin nor Sec-Fetch-Site"
@@ -89,6 +90,9 @@ class Gate:
             )
 
     def _knows_token(self, headers: MultiMapping[str]) -> bool:
+        # One said twice is read differently by two readers.
+        if any(len(headers.getall(name, [])) > 1 for name in _TOKEN_HEADERS):
+            return False
         # All are compared, each in constant time.
         found = False
         for one in _tokens(headers):
@@ -97,7 +101,7 @@ class Gate:
 
 
 def _tokens(headers: MultiMapping[str]) -> Iterator[bytes]:
-    for name in ("Proxy-Authorization", "Authorization"):
+    for name in _TOKEN_HEADERS:
         for value in headers.getall(name, []):
             scheme, _, said = value.strip().partition(" ")
             raw = said.strip().encode("utf-8", "replace")
