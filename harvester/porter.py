@@ -64,7 +64,7 @@ class Porter:
         Raises Paused, NeedsHuman, Busy; ConnectionError for a caller who has gone away."""
         try:
             self.check(profile)
-            if self.confirm is not None:
+            if self.confirm is not None and self.asks:
                 await self.confirm.ask(profile, operation, caller)
                 self.check(profile)
         except (HarvesterError, ConnectionError) as error:
