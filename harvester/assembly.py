@@ -18,11 +18,13 @@ from harvester.bundle import Bundles
 from harvester.climb import Climber
 from harvester.clock import Clock, SystemClock, rfc3339
 from harvester.errors import HarvesterError, KeyWrong, UnknownProfile
+from harvester.hand_outs import HandOuts
 from harvester.held import LOOK_AT_LEAST_EVERY_S, Held
 from harvester.keeper import Keeper
 from harvester.log import event
 from harvester.outlets.files import Files
 from harvester.overseer import Step
+from harvester.porter import Porter
 from harvester.profile import Profile
 from harvester.records import Records, Store
 from harvester.session import Served
@@ -85,6 +87,8 @@ class House:
         self._plain_window = plain_window
         self._passkey_name = passkey_name
         self._on_person = on_person
+        self.hand_outs: HandOuts
+        """Whether, and to whom; from ``__aenter__`` on."""
         self.socket: str | None = None
         self.proxy: Mapping[str, str | None] | None = None
         self.on_change: Callable[[str], None] = lambda profile: None
@@ -93,6 +97,7 @@ class House:
     async def __aenter__(self) -> House:
         process = self._settings.process
         self._store, self._ring = open_store(process, only_look=self._only_look)
+        self.hand_outs = HandOuts(process, self._store, self._clock, only_look=self._only_look)
         timeline = self._timeline = Timeline(self._store, self._clock)
         if not self._only_look:
             timeline.listen()
@@ -103,6 +108,7 @@ class House:
                 self._rooms[name] = room
         except BaseException:
             await asyncio.to_thread(timeline.close)
+            await asyncio.to_thread(self.porter.audit.close)
             raise
         return self
 
@@ -113,6 +119,25 @@ class House:
             await room.client.close()
         if self._timeline is not None:
             await asyncio.to_thread(self._timeline.close)
+        await asyncio.to_thread(self.porter.audit.close)
+
+    @property
+    def porter(self) -> Porter:
+        """Whom every outlet asks."""
+        return self.hand_outs.porter
+
+    async def pause(self, name: str | None) -> dict[str, Any]:
+        """Hand out nothing of one profile, or of all.  Raises UnknownProfile, StoreError."""
+        return await self.hand_outs.set_pause(name, self._files(name))
+
+    async def resume(self, name: str | None) -> dict[str, Any]:
+        """End that.  Raises UnknownProfile, StoreError, Usage."""
+        return await self.hand_outs.lift_pause(name, self._files(name))
+
+    def _files(self, name: str | None = None) -> list[Files]:
+        if name is not None:
+            self.keeper(name)
+        return [room.files for one, room in self._rooms.items() if name in (None, one)]
 
     @property
     def store(self) -> Store:
@@ -152,6 +177,7 @@ class House:
         gap where it is for the new settings too.  One that did not change notices nothing.
         """
         before, self._settings = self._settings.process, settings
+        self.hand_outs.change(settings.process)
         ways = ("browser", "https_proxy", "ca_file")
         all_change = any(getattr(before, way) != getattr(settings.process, way) for way in ways)
         gone = tuple(name for name in self._rooms if name not in settings.profiles)
@@ -219,6 +245,7 @@ class House:
 
     async def tick(self) -> None:
         """Notice what other processes did, and try again what the disk refused."""
+        await self.hand_outs.follow(self._files())
         for room in tuple(self._rooms.values()):
             await room.keeper.follow_store()
             await asyncio.to_thread(room.files.retry)
@@ -229,10 +256,10 @@ class House:
 
     def glance(self, name: str) -> dict[str, Any]:
         """How one profile stands, in a few words.  Raises UnknownProfile."""
-        return glance(self.keeper(name), self._clock.wall_s())
+        return self.hand_outs.in_glance(glance(self.keeper(name), self._clock.wall_s()))
 
     def status(self) -> dict[str, Any]:
-        return whole_status(
+        told = whole_status(
             self.keepers(),
             self._clock.wall_s(),
             harvester=__version__,
@@ -248,7 +275,10 @@ class House:
                 for room in self._rooms.values()
                 for path, why in room.files.troubles.items()
             },
+            **self.hand_outs.shown(),
         )
+        told["profiles"] = [self.hand_outs.in_status(one) for one in told["profiles"]]
+        return told
 
     def _way_to(self, profile: Profile, clock: Clock) -> SiteClient:
         from harvester.probe import SiteClient  # late: see asking.py
@@ -273,7 +303,11 @@ class House:
         client = Asking(lambda: self._way_to(profile, clock))
         records = Records(self._store, profile.name, clock, alone=process.ci)
         staging = Staging(profile, client, clock)
-        files = Files(profile)
+        files = Files(
+            profile,
+            allowed=self.hand_outs.files_allowed(profile.name),
+            filed=self.hand_outs.filed(profile.name),
+        )
         self._timeline.follow(profile.name)
 
         async def publish(served: Served | None) -> None:

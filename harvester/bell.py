@@ -1,10 +1,9 @@
 """The bell: rings for a person, with the program of ON_PERSON_NEEDED and the desktop's own.
 
-    {PATH, HOME, DISPLAY, ...} + HARVESTER_PROFILE, _CODE, _MESSAGE, _HINT ──► program, no shell
+    HARVESTER_PROFILE, _CODE, _MESSAGE, _HINT ──► program.py
 
-Owns how such a program is run: with few variables of ours and none that may hold a secret,
-nothing to read, nowhere to write to, a time limit, and an end of its whole group.  Whether there
-is a reason to ring, and that it is rung once, is ``summons.py``'s.  Nobody waits for it.
+Owns what the program and the desktop are told.  How a program is run is ``program.py``'s; whether
+there is a reason to ring, and that it is rung once, is ``summons.py``'s.  Nobody waits for it.
 """
 
 from __future__ import annotations
@@ -12,31 +11,19 @@ from __future__ import annotations
 import asyncio
 import html
 import logging
-import os
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Coroutine, Mapping, Sequence
-from contextlib import suppress
 from typing import Any, Literal
 
 from harvester.errors import HarvesterError
 from harvester.log import event
-from harvester.process import core_limit_of_the_user
+from harvester.program import LIMIT_S, failure, inherited
 from harvester.redact import clean
 
-# A program that tells somebody is done in a second; one that waits for an answer must not wait
-# in the daemon.
-LIMIT_S = 30.0
 # Many profiles of one provider come to need a person in the same moment.
 AT_ONCE = 4
-# What it may inherit: enough to find programs, the desktop and the user's language.
-_INHERITED = (
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR",
-    "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_STATE_HOME",
-    "DISPLAY", "XAUTHORITY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS",
-)  # fmt: skip
 # Where one of these is set there is a desktop that can show something.
 _DESKTOP = ("DISPLAY", "WAYLAND_DISPLAY", "DBUS_SESSION_BUS_ADDRESS")
 # The texts are arguments, not part of the script: no quote in them ends a string.
@@ -59,7 +46,7 @@ class Bell:
         platform: str = sys.platform,
         limit_s: float = LIMIT_S,
     ) -> None:
-        self._environ = {name: environ[name] for name in _INHERITED if name in environ}
+        self._environ = inherited(environ)
         self._platform = platform
         self._limit_s = limit_s
         self._few = asyncio.Semaphore(AT_ONCE)
@@ -124,7 +111,7 @@ class Bell:
         """Run it and say how that went: ``hook.ran``, ``hook.failed`` and the like."""
         async with self._few:
             began = time.monotonic()
-            failed = await self._ended(words, environ)
+            failed = await failure(words, environ, limit_s=self._limit_s)
             took_s = round(time.monotonic() - began, 3)
         if failed is None:
             event(f"{what}.ran", profile=profile, took_s=took_s)
@@ -132,32 +119,3 @@ class Bell:
             event(
                 f"{what}.failed", level=logging.WARNING, profile=profile, why=failed, took_s=took_s
             )
-
-    async def _ended(self, words: Sequence[str], environ: Mapping[str, str]) -> str | None:
-        """Why it failed, None where it did not."""
-        try:
-            with core_limit_of_the_user():
-                process = await asyncio.create_subprocess_exec(
-                    *words,
-                    stdin=asyncio.subprocess.DEVNULL,
-                    stdout=asyncio.subprocess.DEVNULL,
-                    stderr=asyncio.subprocess.DEVNULL,
-                    env=dict(environ),
-                    cwd="/",
-                    start_new_session=True,
-                )
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else None
-            return f"it could not be started: {why or type(error).__name__}".lower()
-        try:
-            async with asyncio.timeout(self._limit_s):
-                code = await process.wait()
-        except TimeoutError:
-            return f"it took more than {self._limit_s:g} s and was ended"
-        finally:
-            if process.returncode is None:
-                # It is not waited for yet, so the number is still its group's.
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-        return None if code == 0 else f"it ended with {code}"

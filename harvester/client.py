@@ -26,8 +26,9 @@ class Client:
     """The daemon of this user.  Every call is a connection of its own, and safe in any thread.
 
     ``explicit`` is a socket that a flag named; ``on_wait`` is called once in each request whose
-    answer does not come at once.  All calls raise the error that the daemon told (a
-    ``HarvesterError``), NoDaemon when nobody listens, TimedOut when no answer came.
+    answer does not come at once; ``name`` is how the daemon's audit knows us.  All calls raise the
+    error that the daemon told (a ``HarvesterError``), NoDaemon when nobody listens, TimedOut when
+    no answer came.
     """
 
     def __init__(
@@ -37,9 +38,11 @@ class Client:
         store: Path | None = None,
         environ: Mapping[str, str] | None = None,
         on_wait: Callable[[], None] | None = None,
+        name: str = "harvester",
     ) -> None:
         environ = os.environ if environ is None else environ
         self._on_wait = on_wait
+        self._name = name
         self._named = bool(explicit or environ.get("HARVESTER_SOCKET"))
         lying = None if store is None else str(store)
         self._paths = places.socket_candidates(explicit, lying, environ)
@@ -146,6 +149,14 @@ class Client:
         """``all`` for all of them; ``revoked``: the ids of those that were live."""
         return self._object("POST", "/v1/leases/revoke", {"id": lease_id}, wait_s=DEFAULT_WAIT_S)
 
+    def pause(self, profile: str | None) -> dict[str, Any]:
+        """Hand out nothing of one profile, or of all."""
+        return self._object("POST", "/v1/pause", {"profile": profile}, wait_s=DEFAULT_WAIT_S)
+
+    def resume(self, profile: str | None) -> dict[str, Any]:
+        """End that."""
+        return self._object("POST", "/v1/resume", {"profile": profile}, wait_s=DEFAULT_WAIT_S)
+
     def status(self) -> dict[str, Any]:
         return self._object("GET", "/v1/status", None, wait_s=0.0)
 
@@ -178,7 +189,7 @@ class Client:
         data = b"" if body is None else json.dumps(body).encode()
         found = dial.ask(
             self._paths, method, path, data,
-            named=self._named, wait_s=wait_s, on_wait=self._on_wait,
+            named=self._named, wait_s=wait_s, on_wait=self._on_wait, client=self._name,
         )  # fmt: skip
         if found is None:
             raise self._nobody()

@@ -31,6 +31,8 @@ LONGEST_S = 300.0
 MARGIN_S = 30.0
 # What is served though its end has passed (the site still takes it) is asked for anew at once.
 SHORTEST_S = 5.0
+# What the audit calls it.
+OPERATION = "credential-helper"
 # A URI is one line.
 _LARGEST_BYTES = 64 * 1024
 
@@ -66,7 +68,7 @@ def from_daemon(client: Client, profile: str, origin: str) -> str:
 def fast(environ: Mapping[str, str]) -> int | None:
     """The whole of ``credential-helper get`` where a daemon runs; else None, and standard input
     has not been touched."""
-    client = Client(environ=environ)
+    client = Client(environ=environ, name=f"harvester-{OPERATION}")
     try:
         client.connected().close()
     except HarvesterError:

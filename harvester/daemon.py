@@ -32,6 +32,7 @@ from harvester.settings import Process, Settings
 from harvester.tally import Tally
 from harvester.timer import Timer
 from harvester.vault.directory import DirectoryStore, prepare
+from harvester.visitor import ourselves
 
 # A stop is promised within 10 s; open requests get this much of it to be answered.
 GRACE_S = 2.0
@@ -67,7 +68,10 @@ async def serve(settings: Settings, reread: Reread) -> int:
             house.proxy = sockets.shown
             leases = Leases(house.store, SystemClock())
             await leases.open()
-            api = Api(house, allow_uids=process.allow_uids, tally=tally, leases=leases)
+            porter = house.porter
+            api = Api(
+                house, allow_uids=process.allow_uids, tally=tally, porter=porter, leases=leases
+            )
             await api.start(sock)
             proxy = Proxy(
                 house,
@@ -77,7 +81,9 @@ async def serve(settings: Settings, reread: Reread) -> int:
                 allow_uids=process.allow_uids,
                 tally=tally,
                 leases=leases,
+                porter=porter,
             )
+            porter.audit.tell("daemon", None, ourselves(), result="started")
             await sockets.open(proxy)
             timer = _timer(house, leases)
             reload = Reload(settings, reread, house=house, bell=bell, timer=timer, proxy=proxy)
@@ -98,6 +104,7 @@ async def serve(settings: Settings, reread: Reread) -> int:
                 await bell.close()
                 await asyncio.gather(api.stop(GRACE_S), proxy.stop(GRACE_S))
                 await leases.close()
+                porter.audit.tell("daemon", None, ourselves(), result="stopped")
                 deaf()
     event("daemon.stopped")
     return 0

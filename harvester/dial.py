@@ -107,12 +107,14 @@ def ask(
     named: bool,
     wait_s: float,
     on_wait: "Callable[[], None] | None" = None,
+    client: str = "harvester",
 ) -> tuple[Answer, str] | None:
     """The answer of the first daemon among the sockets ``paths``, and where it listens; None
     where nobody does.
 
     ``named``: a person named the one path, so that he hears why he may not use it.  ``on_wait``
-    is called once if the answer does not come at once.  Raises HarvesterError: what the daemon
+    is called once if the answer does not come at once; ``client`` is what the daemon's audit calls
+    us.  Raises HarvesterError: what the daemon
     told, or what was wrong with its answer.
     """
     found = connected(paths, named=named)
@@ -120,7 +122,7 @@ def ask(
         return None
     connection, where = found
     try:
-        head = f"{method} {path} HTTP/1.1\r\nHost: harvester\r\n"
+        head = f"{method} {path} HTTP/1.1\r\nHost: harvester\r\nHarvester-Client: {client}\r\n"
         if data:
             head += f"Content-Type: application/json\r\nContent-Length: {len(data)}\r\n"
         answer = _exchanged(connection, head.encode() + b"\r\n" + data, wait_s, on_wait)

@@ -18,17 +18,23 @@ from harvester.errors import (
     SiteDown,
     Usage,
 )
+from harvester.keeper import Keeper
 from harvester.overseer import Step
 from harvester.passkeys import Passkey
+from harvester.pause import Pause
 from harvester.profile import KeyChoice
 from harvester.records import Records
 from harvester.session import Cookie, Served
 from harvester.settings import Settings
 from harvester.sign_ins import HEADED_LIMIT_S
+from harvester.vault.directory import prepare
 from harvester.vault.keys import KEY_NAME
 from harvester.verdict import Verdict
+from harvester.visitor import Caller, ourselves
 from harvester.wallet import Enrolled, Wallet
 
+# What the audit calls a bundle: session, identity state and ledger, as sealed records.
+_SEALED = "export-sealed"
 # A session proved within this time is printed without asking the site again.
 PROVED_WITHIN_S = 60.0
 # A person at a terminal, or a CI job, waits for a whole sign-in; the sign-in has its own limit.
@@ -45,7 +51,10 @@ class OneShot:
         settings: Settings,
         *,
         on_step: Callable[[Step], None] | None = None,
+        operation: str = "token",
     ) -> None:
+        """``operation`` is what the audit calls it where ``token`` gives a session."""
+        self.operation = operation
         self._settings = settings
         self._on_step = on_step
         self._house: House | None = None
@@ -58,8 +67,15 @@ class OneShot:
             await self._house.__aexit__(*reason)
 
     async def token(self, name: str, *, min_valid_s: float = 0.0, sign_in: bool = True) -> Served:
-        """A live session: from the store (asked about, if old news), else by the ladder."""
-        keeper = (await self._open(name)).keeper(name)
+        """A live session: from the store (asked about, if old news), else by the ladder.  Raises
+        Paused."""
+        house = await self._open(name)
+        return await house.porter.hand_out(
+            self.operation, name, Caller(ourselves()),
+            lambda: self._token(house.keeper(name), min_valid_s, sign_in=sign_in),
+        )  # fmt: skip
+
+    async def _token(self, keeper: Keeper, min_valid_s: float, *, sign_in: bool) -> Served:
         if keeper.current is not None:
             verdict = await keeper.prove(within_s=PROVED_WITHIN_S)
             if verdict is Verdict.UNREACHABLE and keeper.current is not None:
@@ -71,7 +87,13 @@ class OneShot:
     async def report(self, name: str, generation: int, *, sign_in: bool = True) -> Served:
         """This generation got a 401: answered as the daemon answers it.  Where ``sign_in`` is
         false nothing is refreshed, and a session that is dead is SignInForbidden."""
-        keeper = (await self._open(name)).keeper(name)
+        house = await self._open(name)
+        return await house.porter.hand_out(
+            "report", name, Caller(ourselves()),
+            lambda: self._report(house.keeper(name), generation, sign_in=sign_in),
+        )  # fmt: skip
+
+    async def _report(self, keeper: Keeper, generation: int, *, sign_in: bool) -> Served:
         current = keeper.current
         if sign_in or (current is not None and current.session.generation != generation):
             return await keeper.report(generation=generation, wait_s=PATIENCE_S)
@@ -88,16 +110,16 @@ class OneShot:
 
     async def login_in_person(self, name: str, *, plain: bool) -> Served:
         """A person signs in, in a window of this machine; ``plain``: in an ordinary browser."""
-        keeper = (await self._open(name, plain_window=plain)).keeper(name)
+        keeper = self._working(await self._open(name, plain_window=plain), name)
         return _fresh(await keeper.refresh(headed=True, wait_s=IN_PERSON_S))
 
     async def refresh(self, name: str, *, hard: bool = False) -> Served:
-        keeper = (await self._open(name)).keeper(name)
+        keeper = self._working(await self._open(name), name)
         return _fresh(await keeper.refresh(hard=hard, wait_s=PATIENCE_S))
 
     async def bring(self, name: str, cookies: tuple[Cookie, ...], *, user_agent: str) -> Served:
         """Prove and store a session that a person has in a browser."""
-        keeper = (await self._open(name)).keeper(name)
+        keeper = self._working(await self._open(name), name)
         return await keeper.take_in(cookies, user_agent=user_agent, wait_s=PATIENCE_S)
 
     async def logout(self, name: str) -> dict[str, Any]:
@@ -106,6 +128,26 @@ class OneShot:
     async def unlock(self, name: str, *, force: bool = False) -> dict[str, Any]:
         return await (await self._open(name)).keeper(name).unlock(force=force)
 
+    def _working(self, house: House, name: str) -> Keeper:
+        """Whoever keeps a profile that is not paused: as a daemon, whose answer to these is the
+        session.  Raises Paused."""
+        house.porter.check(name)
+        return house.keeper(name)
+
+    async def pause(self, name: str | None) -> dict[str, Any]:
+        """Hand out nothing of a profile, or of all; for a daemon that starts later, too."""
+        prepare(self._settings.process.store)
+        pause = self._pause()
+        return {"done": True, "changed": pause.set(name), **pause.shown()}
+
+    async def resume(self, name: str | None) -> dict[str, Any]:
+        """End that.  Raises Usage for one profile where all are paused."""
+        pause = self._pause()
+        return {"done": True, "changed": pause.lift(name), **pause.shown()}
+
+    def _pause(self) -> Pause:
+        return Pause(self._settings.process.store, SystemClock())
+
     async def pack(self, name: str) -> bytes:
         """A profile's state as a sealed bundle.  Raises NotConfigured where there is none."""
         profile = self._settings.profile(name).name
@@ -113,7 +155,13 @@ class OneShot:
             raise NotConfigured(
                 f"nothing is stored for the profile {profile} yet", hint="run: harvester login"
             )
-        return await (await self._open(name)).bundles(profile).pack()
+        house = await self._open(name)
+        await house.porter.admit(profile, _SEALED, Caller(ourselves()))
+        packed = await house.bundles(profile).pack()
+        current = house.keeper(profile).current
+        session = None if current is None else current.session
+        house.porter.audit.tell(_SEALED, profile, ourselves(), session=session)
+        return packed
 
     async def unpack(self, name: str, record: bytes) -> dict[str, Any]:
         """Take in a sealed bundle (see ``Bundles.unpack``)."""

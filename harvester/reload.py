@@ -23,6 +23,7 @@ from harvester.timer import Timer
 # What a socket, a store or a key is bound to lives as long as the process.
 _FOR_LIFE = (
     "store", "socket", "key", "passphrase", "key_source", "allow_uids", "proxy", "proxy_governor",
+    "audit",
 )  # fmt: skip
 _VARIABLE = "HARVESTER_"
 

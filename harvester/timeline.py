@@ -68,6 +68,8 @@ _OF_ALL = frozenset(
         "settings.rejected",
         "settings.need_restart",
         "settings.reloaded",
+        "handing_out.paused",
+        "handing_out.resumed",
     }
 )
 # What a line keeps when there is no room for all of it.

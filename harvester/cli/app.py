@@ -35,6 +35,8 @@ COMMANDS = (
     "export",
     "logout",
     "unlock",
+    "pause",
+    "resume",
     "passkey",
     "key",
     "lease",

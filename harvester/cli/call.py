@@ -33,7 +33,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Once(Protocol):
-    """The work of a command where no daemon runs (see ``harvester.oneshot``)."""
+    """The work of a command where no daemon runs (see ``harvester.oneshot``).  ``operation`` is
+    what the audit calls a ``token``."""
+
+    operation: str
 
     async def token(self, name: str, *, min_valid_s: float, sign_in: bool) -> Served: ...
     async def login(self, name: str) -> Served: ...
@@ -41,6 +44,8 @@ class Once(Protocol):
     async def refresh(self, name: str, *, hard: bool) -> Served: ...
     async def bring(self, name: str, cookies: tuple[Cookie, ...], *, user_agent: str) -> Served: ...
     async def logout(self, name: str) -> dict[str, Any]: ...
+    async def pause(self, name: str | None) -> dict[str, Any]: ...
+    async def resume(self, name: str | None) -> dict[str, Any]: ...
     async def unlock(self, name: str, *, force: bool) -> dict[str, Any]: ...
     async def enroll(self, name: str, passkey_name: str) -> Enrolled: ...
     async def passkeys(self, name: str) -> tuple[Passkey, ...]: ...
@@ -116,11 +121,22 @@ class Call:
         )
         return settings.profile(settings.selected).site.origin if named else None
 
-    def client(self) -> Client:
-        settings = self.settings()
-        return Client(settings.process.socket, store=settings.process.store)
+    def named_profile(self) -> str | None:
+        """The profile that a flag or the environment chose, None where none did: then a command
+        about all of them is about all.  Raises UnknownProfile."""
+        named = self.profile or os.environ.get("HARVESTER_PROFILE")
+        return self.profile_name() if named else None
 
-    def once(self, work: Callable[[Once], Awaitable[T]], on_step: OnStep | None = None) -> T:
+    def client(self, operation: str = "") -> Client:
+        """The daemon; ``operation`` is what we call ourselves to it."""
+        process = self.settings().process
+        name = f"harvester-{operation}" if operation else "harvester"
+        return Client(process.socket, store=process.store, name=name)
+
+    def once(
+        self, work: Callable[[Once], Awaitable[T]], on_step: OnStep | None = None, *,
+        operation: str = "",
+    ) -> T:  # fmt: skip
         """Do the work in this process, showing the steps of a sign-in, or telling ``on_step``."""
         from harvester.log import configure
 
@@ -133,6 +149,7 @@ class Call:
         async def whole() -> T:
             with Progress(quiet=self.quiet) as progress:
                 async with self.once_maker(settings, on_step or progress.step) as once:
+                    once.operation = operation or once.operation
                     return await work(once)
 
         return asyncio.run(whole())

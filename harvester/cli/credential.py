@@ -33,7 +33,7 @@ def get(call: Call) -> int:
     name = call.profile_name()
     origin = credential.origin_asked(sys.stdin.buffer)
     try:
-        return put(credential.from_daemon(call.client(), name, origin))
+        return put(credential.from_daemon(call.client(credential.OPERATION), name, origin))
     except NoDaemon:
         held = call.settings().profile(name).site.origin
     if origin != held:
@@ -41,5 +41,8 @@ def get(call: Call) -> int:
             f"the profile {name} is for {held}, not for {origin}",
             hint="name this helper for the site's host only",
         )
-    served = call.once(lambda once: once.token(name, min_valid_s=0.0, sign_in=False))
+    served = call.once(
+        lambda once: once.token(name, min_valid_s=0.0, sign_in=False),
+        operation=credential.OPERATION,
+    )
     return put(credential.answer(wire.session_object(served), time.time()))

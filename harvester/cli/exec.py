@@ -57,8 +57,10 @@ def command(
     if not words[0]:
         raise Usage("the program's name is empty", hint="harvester exec -- CMD ...")
     may = not no_sign_in
-    told = json.loads(session_text(call, form="json", min_valid_s=min_valid, sign_in=may))
-    client, name = call.client(), call.profile_name()
+    told = json.loads(
+        session_text(call, form="json", min_valid_s=min_valid, sign_in=may, operation="exec")
+    )
+    client, name = call.client("exec"), call.profile_name()
     text = in_form(told, form)
     # From here on a signal is the program's, and no end of it leaves the file behind.
     with Child() as child, _private_directory() as directory:

@@ -32,7 +32,7 @@ def command(call: Call, form: str, output: str | None, sealed: bool) -> int:
         return deliver(record.decode("ascii").rstrip("\n"), output)
     form = "json" if call.json else form
     try:
-        text = session_text(call, form=form, sign_in=False)
+        text = session_text(call, form=form, sign_in=False, operation="export")
     except SignInForbidden as error:
         error.hint = "run: harvester login"  # nobody forbade it; this command just does not
         raise

@@ -21,15 +21,18 @@ from harvester.session import Served
 from harvester.vault.durable import Disk
 
 
-def session_text(call: Call, *, form: str, min_valid_s: float = 0.0, sign_in: bool) -> str:
+def session_text(
+    call: Call, *, form: str, min_valid_s: float = 0.0, sign_in: bool, operation: str = "token"
+) -> str:
     """The session of the chosen profile in one of ``wire.FORMATS``; warnings are told.
+    ``operation`` is what the audit calls it.
 
     Raises HarvesterError; never gives an empty text.
     """
     name = call.profile_name()
     try:
         with call.following(""):
-            text, warnings = call.client().token(
+            text, warnings = call.client(operation).token(
                 name,
                 min_valid_s=min_valid_s,
                 form=form,
@@ -38,7 +41,10 @@ def session_text(call: Call, *, form: str, min_valid_s: float = 0.0, sign_in: bo
                 sign_in=sign_in,
             )
     except NoDaemon:
-        served = call.once(lambda once: once.token(name, min_valid_s=min_valid_s, sign_in=sign_in))
+        served = call.once(
+            lambda once: once.token(name, min_valid_s=min_valid_s, sign_in=sign_in),
+            operation=operation,
+        )
         text = wire.printable(served, form)
         warnings = warnings_of(wire.session_object(served))
     if not text:

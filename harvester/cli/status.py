@@ -95,6 +95,8 @@ def _shown(told: Mapping[str, Any], store: str) -> str:
             )
         for path, why in (told.get("file_troubles") or {}).items():
             console.print(Text(clean(f"kept file {path} is not written: {why}", 1000)))
+        for line in _hand_outs(told):
+            console.print(Text(clean(line)))
         for profile in told["profiles"]:
             state = str(profile.get("state"))
             title = Text(f"\n{clean(str(profile.get('profile')))}  ", style="bold")
@@ -120,8 +122,23 @@ def _key(told: Mapping[str, Any]) -> Iterator[str]:
         yield "a change of the sealing key is not done: harvester key rotate"
 
 
+def _hand_outs(told: Mapping[str, Any]) -> Iterator[str]:
+    if (told.get("paused") or {}).get("all_since"):
+        yield f"paused: nothing is handed out since {told['paused']['all_since']}; harvester resume"
+    if told.get("confirms"):
+        yield "a person is asked before each hand-out (HARVESTER_CONFIRM)"
+    audit = told.get("audit") or {}
+    if audit.get("trouble"):
+        yield f"the audit cannot be written: {audit['trouble']}"
+    if audit.get("lost"):
+        yield f"{audit['lost']} hand-outs are not in the audit"
+
+
 def _lines(profile: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:
     yield "site", str(profile.get("origin"))
+    if profile.get("paused_since"):
+        yield "paused", f"{_ago(profile['paused_since'], now)}: nothing is handed out"
+        yield "what helps", "harvester resume"
     now_at = profile.get("signing_in")
     if now_at:
         yield "now", in_words(now_at)

@@ -4,7 +4,8 @@ Owns the paths, what each accepts and how it answers (``openapi.json`` beside th
 same; a test holds them together).  Does no work of its own: every answer is the keeper's.  What
 it must not know: how a session is got, stored or proved.
 
-    connection.py lets the caller in → parameters.py reads what was asked → keeper → wire
+    connection.py lets the caller in → question.py, parameters.py: what was asked → porter → keeper
+    → wire
 """
 
 from __future__ import annotations
@@ -16,20 +17,26 @@ from functools import cache
 from importlib import resources
 from types import MappingProxyType
 from typing import Any, Protocol
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
 from aiohttp import web
 
 from harvester import wire
+from harvester.audit import GIVEN
 from harvester.errors import HarvesterError, Usage
 from harvester.outlets import parameters
-from harvester.outlets.connection import BODY_LIMIT_BYTES, Door, header_bytes, too_large_header
+from harvester.outlets.connection import Door, caller_of, header_bytes, too_large_header
 from harvester.outlets.doorstep import Doorstep
-from harvester.outlets.guests import BODY_DEADLINE_S, HEADER_LIMIT_BYTES
-from harvester.outlets.lane import Given, Lane
+from harvester.outlets.guests import HEADER_LIMIT_BYTES
+from harvester.outlets.lane import SESSION, Given, Lane
 from harvester.outlets.lease_desk import LEASES, REVOKE, Book, LeaseDesk
 from harvester.outlets.problems import problem_response, unexpected
+from harvester.outlets.question import Refused as _Refused
+from harvester.outlets.question import body as _body
+from harvester.outlets.question import path as _path
+from harvester.outlets.question import query as _query
 from harvester.outlets.watch import Watch
+from harvester.porter import UNCHANGED, Porter
 from harvester.profile import Profile
 from harvester.session import Cookie, Served
 from harvester.tally import Tally
@@ -83,17 +90,9 @@ class House(Protocol):
 
     async def history(self, name: str, *, limit: int) -> Sequence[Mapping[str, Any]]: ...
 
+    async def pause(self, name: str | None) -> Mapping[str, Any]: ...
 
-class _Refused(Exception):
-    """A request refused with a status of HTTP's own; the connection is closed after it."""
-
-    def __init__(
-        self, status: int, error: Usage, headers: Mapping[str, str] = MappingProxyType({})
-    ) -> None:
-        super().__init__(error.message)
-        self.status = status
-        self.error = error
-        self.headers = headers
+    async def resume(self, name: str | None) -> Mapping[str, Any]: ...
 
 
 _Handler = Callable[["Api", web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -103,26 +102,26 @@ class Api:
     """Serves a house on one listening socket."""
 
     def __init__(
-        self,
-        house: House,
-        *,
-        allow_uids: Collection[int] = (),
-        tally: Tally | None = None,
-        leases: Book | None = None,
-    ) -> None:
-        """``tally`` counts what is given out, and is what ``/metrics`` shows."""
+        self, house: House, *, allow_uids: Collection[int] = (), tally: Tally | None = None,
+        porter: Porter | None = None, leases: Book | None = None,
+    ) -> None:  # fmt: skip
+        """``tally`` counts what is given out, and is what ``/metrics`` shows; ``porter`` says to
+        whom anything is."""
         self._house = house
         self._lease_desk = LeaseDesk(house, leases)
         self._watch = Watch(house.glance)
         self._tally = Tally() if tally is None else tally
-        self._lane = Lane(house.keeper, self._tally)
+        self._porter = Porter() if porter is None else porter
+        self._lane = Lane(house.keeper, self._tally, self._porter)
         self._allow_uids = frozenset(allow_uids)
         self._door: Door | None = None
         self._doorstep: Doorstep | None = None
 
     async def start(self, sock: socket.socket) -> None:
         """Answer on ``sock``, which is bound; ``stop`` closes it, its path is the caller's."""
-        self._door = Door(self._answer, allow_uids=self._allow_uids, lane=self._lane)
+        self._door = Door(
+            self._answer, allow_uids=self._allow_uids, lane=self._lane, audit=self._porter.audit
+        )
         self._doorstep = Doorstep(self._door, sock)
 
     async def stop(self, grace_s: float) -> None:
@@ -178,26 +177,29 @@ class Api:
         origin = parameters.origin(asked)
         min_valid_s = parameters.seconds(asked, "min_valid_s", default=0.0)
         wait_s = parameters.wait_s(asked)
+        caller = caller_of(request)
         keeper = self._house.keeper(parameters.profile(asked))
         parameters.check_origin(keeper.profile, origin)
-        served = await keeper.get(
-            min_valid_s=min_valid_s, wait_s=wait_s, may_sign_in=parameters.sign_in(asked)
-        )
-        tag = f'"{served.session.generation}"'
-        known = request.headers.get("If-None-Match", "")
+        name, may_sign_in = keeper.profile.name, parameters.sign_in(asked)
+        known = [one.strip() for one in request.headers.get("If-None-Match", "").split(",")]
+        served = await self._porter.hand_out(
+            SESSION, name, caller,
+            lambda: keeper.get(min_valid_s=min_valid_s, wait_s=wait_s, may_sign_in=may_sign_in),
+            result=lambda served: UNCHANGED if _tag(served) in known else GIVEN,
+        )  # fmt: skip
         counted: str | None = form or "json"
-        if tag in (one.strip() for one in known.split(",")):
-            response = web.Response(status=304, headers={"ETag": tag})
+        if _tag(served) in known:
+            response = web.Response(status=304, headers={"ETag": _tag(served)})
             counted = None
         elif form is None or form == "json":
             response = self._given(keeper, served)
         else:
             response = web.Response(text=wire.printable(served, form) + "\n")
-            response.headers["ETag"] = tag
-            self._tally.served("api", keeper.profile.name, form)
+            response.headers["ETag"] = _tag(served)
+            self._tally.served("api", name, form)
         response.headers.update(wire.beside(served))
-        name = keeper.profile.name
-        self._lane.offer(request, Given(name, keeper, served, min_valid_s, counted))
+        given = Given(name, keeper, served, min_valid_s, counted, caller.client)
+        self._lane.offer(request, given)
         return response
 
     async def _report(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -207,7 +209,10 @@ class Api:
         keeper = self._house.keeper(parameters.profile(asked))
         verdict: str | None = None
         try:
-            served = await keeper.report(generation=generation, wait_s=wait_s)
+            served = await self._porter.hand_out(
+                "report", keeper.profile.name, caller_of(request),
+                lambda: keeper.report(generation=generation, wait_s=wait_s),
+            )  # fmt: skip
             verdict = served.verdict
         finally:
             self._tally.reported(keeper.profile.name, verdict)
@@ -218,7 +223,11 @@ class Api:
         hard = parameters.flag(asked, "hard")
         wait_s = parameters.wait_s(asked)
         keeper = self._house.keeper(parameters.profile(asked))
-        return self._given(keeper, await keeper.refresh(hard=hard, wait_s=wait_s))
+        served = await self._porter.hand_out(
+            "refresh", keeper.profile.name, caller_of(request),
+            lambda: keeper.refresh(hard=hard, wait_s=wait_s),
+        )  # fmt: skip
+        return self._given(keeper, served)
 
     async def _import(self, request: web.BaseRequest) -> web.StreamResponse:
         asked = await _body(request)
@@ -229,7 +238,10 @@ class Api:
         keeper = self._house.keeper(parameters.profile(asked))
         parameters.check_origin(keeper.profile, origin)
         cookies = brought.for_origin(keeper.profile.site.origin)
-        brought_in = await keeper.take_in(cookies, user_agent=user_agent, wait_s=wait_s)
+        brought_in = await self._porter.hand_out(
+            "import", keeper.profile.name, caller_of(request),
+            lambda: keeper.take_in(cookies, user_agent=user_agent, wait_s=wait_s),
+        )  # fmt: skip
         return self._given(keeper, brought_in)
 
     async def _logout(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -252,8 +264,17 @@ class Api:
     def _given(self, keeper: Keeper, served: Served) -> web.Response:
         self._tally.served("api", keeper.profile.name, "json")
         response = _json(wire.session_object(served))
-        response.headers["ETag"] = f'"{served.session.generation}"'
+        response.headers["ETag"] = _tag(served)
         return response
+
+    async def _pause(self, request: web.BaseRequest) -> web.StreamResponse:
+        told = await self._house.pause(parameters.one_or_all(await _body(request)))
+        self._lane.forget()
+        return _json({"done": True, **told})
+
+    async def _resume(self, request: web.BaseRequest) -> web.StreamResponse:
+        told = await self._house.resume(parameters.one_or_all(await _body(request)))
+        return _json({"done": True, **told})
 
     async def _status(self, request: web.BaseRequest) -> web.StreamResponse:
         return _json(self._house.status())
@@ -283,11 +304,20 @@ class Api:
         return _json({"alive": True})
 
     async def _ready(self, request: web.BaseRequest) -> web.StreamResponse:
-        return _readiness(self._house.keepers())
+        return self._readiness(self._house.keepers())
 
     async def _ready_one(self, request: web.BaseRequest) -> web.StreamResponse:
         name = unquote(_path(request).removeprefix("/readyz/"))
-        return _readiness([self._house.keeper(parameters.profile({"profile": name}))])
+        return self._readiness([self._house.keeper(parameters.profile({"profile": name}))])
+
+    def _readiness(self, keepers: Sequence[Keeper]) -> web.StreamResponse:
+        told = []
+        for keeper in keepers:
+            name, paused = keeper.profile.name, self._porter.pause.refusal(keeper.profile.name)
+            why = keeper.why_not if paused is None else paused.message
+            told.append({"profile": name, "ready": keeper.ready and paused is None, "why": why})
+        ready = all(one["ready"] for one in told)
+        return _json({"ready": ready, "profiles": told}, status=200 if ready else 503)
 
 
 ROUTES: Mapping[str, Mapping[str, _Handler]] = MappingProxyType(
@@ -301,6 +331,8 @@ ROUTES: Mapping[str, Mapping[str, _Handler]] = MappingProxyType(
         "/v1/unlock": {"POST": Api._unlock},
         LEASES: {"GET": Api._leases, "POST": Api._leases},
         REVOKE: {"POST": Api._leases},
+        "/v1/pause": {"POST": Api._pause},
+        "/v1/resume": {"POST": Api._resume},
         "/v1/status": {"GET": Api._status},
         "/v1/history": {"GET": Api._history},
         "/v1/openapi.json": {"GET": Api._openapi},
@@ -318,58 +350,11 @@ def openapi_text() -> str:
     return resources.files(__package__).joinpath("openapi.json").read_text(encoding="utf-8")
 
 
-def _path(request: web.BaseRequest) -> str:
-    return request.raw_path.partition("#")[0].partition("?")[0]
-
-
-def _query(request: web.BaseRequest) -> Mapping[str, str]:
-    raw = request.raw_path.partition("?")[2].partition("#")[0]
-    try:
-        pairs = parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=64)
-    except ValueError:
-        raise Usage(
-            "the query is not UTF-8, or has over 64 fields", hint="percent-encode it as UTF-8"
-        ) from None
-    return parameters.from_query(pairs)
-
-
-async def _body(request: web.BaseRequest) -> Mapping[str, Any]:
-    if request.headers.get("Expect", "").lower() == "100-continue" and request.transport:
-        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    try:
-        async with asyncio.timeout(BODY_DEADLINE_S):
-            body = await request.read()
-    except TimeoutError:
-        slow = Usage(
-            f"the request's body did not come within {BODY_DEADLINE_S:.0f} s",
-            hint="send it at once",
-        )
-        raise _Refused(408, slow) from None
-    except web.HTTPRequestEntityTooLarge:
-        large = Usage(
-            f"the request's body is over {BODY_LIMIT_BYTES // 1024} KiB",
-            hint="no request of this API needs more than a line",
-        )
-        raise _Refused(413, large) from None
-    except web.RequestPayloadError:
-        broken = Usage(
-            "the request's body is broken off or wrongly framed",
-            hint="send Content-Length or chunks as HTTP/1.1 says",
-        )
-        raise _Refused(400, broken) from None
-    return parameters.from_body(body)
+def _tag(served: Served) -> str:
+    return f'"{served.session.generation}"'
 
 
 def _json(value: Mapping[str, Any], *, status: int = 200) -> web.Response:
     return web.Response(
         status=status, text=wire.as_json(value) + "\n", content_type="application/json"
     )
-
-
-def _readiness(keepers: Sequence[Keeper]) -> web.Response:
-    told = [
-        {"profile": keeper.profile.name, "ready": keeper.ready, "why": keeper.why_not}
-        for keeper in keepers
-    ]
-    ready = all(one["ready"] for one in told)
-    return _json({"ready": ready, "profiles": told}, status=200 if ready else 503)

@@ -18,9 +18,9 @@ from multidict import CIMultiDict, MultiMapping
 from harvester.errors import HarvesterError, Usage
 from harvester.outlets import parameters
 from harvester.profile import DEFAULT_PROFILE, Site
+from harvester.visitor import CLIENT_HEADER, is_client_name
 
 PROFILE_HEADER = "Harvester-Profile"
-CLIENT_HEADER = "Harvester-Client"
 
 # RFC 9110, 7.6.1: they speak of one connection, not of the request.
 HOP_BY_HOP = frozenset(
@@ -46,7 +46,6 @@ _TARGET = re.compile(r"/[!\"$-~]*", re.ASCII)
 # that is no UTF-8, which our writer would leave out without a word.
 _BAD_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 _ENCODED_ONCE_MORE = 3
-_CLIENT = re.compile(r"[!-~]{1,64}")
 
 
 class Refused(Exception):
@@ -122,7 +121,7 @@ def read(request: Request) -> Asked:
     if len(named) > 1:
         raise _wrong(f"the request has {len(named)} headers {PROFILE_HEADER}", "send one")
     client = headers.get(CLIENT_HEADER)
-    if client is not None and not _CLIENT.fullmatch(client):
+    if client is not None and not is_client_name(client):
         raise _wrong(
             f"{CLIENT_HEADER} is no name of a client", "1 to 64 letters, digits and signs, no blank"
         )

@@ -16,11 +16,14 @@ import contextlib
 from collections.abc import Awaitable, Callable, Collection
 from typing import cast
 
+from harvester.audit import NoAudit
 from harvester.errors import Usage
 from harvester.outlets.client_request import ClientRequest, Malformed, head_end
+from harvester.outlets.entrance import Entered
 from harvester.outlets.guests import FULL, HEADER_LIMIT_BYTES, Guests
 from harvester.outlets.peer import hung_up, still_reads
 from harvester.outlets.receiving import Receiving
+from harvester.visitor import STRANGER
 
 # Of what a client sends before he has his answer; one read of a connection may come on top.
 _AHEAD_BYTES = HEADER_LIMIT_BYTES
@@ -47,6 +50,8 @@ class ClientEnd(Receiving):
         "_timer",
         "_transport",
         "closed",
+        "entered",
+        "visitor",
     )
 
     def __init__(self, hall: Hall) -> None:
@@ -54,6 +59,8 @@ class ClientEnd(Receiving):
         self._loop = asyncio.get_running_loop()
         self.closed: asyncio.Future[None] = self._loop.create_future()
         self._transport: asyncio.Transport | None = None
+        self.visitor = STRANGER
+        self.entered: Entered | None = None
         # Under way, and what answers it.
         self._request: ClientRequest | None = None
         self._task: asyncio.Task[None] | None = None
@@ -81,6 +88,7 @@ class ClientEnd(Receiving):
             self._leaving = True
             transport.abort()
             return
+        self.visitor = self._hall.visitor(transport.get_extra_info("socket"))
         self._until(self._loop.time() + self._hall.header_s)
         if self._hall.make_room():
             self._hall.inside.add(self)
@@ -150,6 +158,9 @@ class ClientEnd(Receiving):
     async def drained(self) -> None:
         if self._room is not None:
             await self._room
+
+    def is_gone(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
 
     def abort(self) -> None:
         if self._transport is not None:
@@ -292,8 +303,11 @@ class ClientEnd(Receiving):
 class Hall(Guests):
     """Makes the connections of one listening socket.  ``refuse`` words what is no request."""
 
-    def __init__(self, answer: Answer, refuse: Refuse, *, allow_uids: Collection[int]) -> None:
-        super().__init__(allow_uids)
+    def __init__(
+        self, answer: Answer, refuse: Refuse, *, allow_uids: Collection[int],
+        audit: NoAudit | None = None,
+    ) -> None:  # fmt: skip
+        super().__init__(allow_uids, audit)
         self.answer = answer
         self.refuse = refuse
         self.closes = False

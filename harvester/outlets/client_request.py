@@ -16,6 +16,7 @@ from typing import Protocol
 import httptools
 from multidict import CIMultiDict
 
+from harvester.outlets import entrance
 from harvester.outlets.guests import HEADER_LIMIT_BYTES
 
 # What is held of a body that the site reads slowly; one read of a connection may come on top.
@@ -37,7 +38,7 @@ class Malformed(Exception):
     """It is not HTTP/1.1 as we understand it, or broke off in its middle."""
 
 
-class End(Protocol):
+class End(entrance.End, Protocol):
     """Our end of the connection, as a request sees it, and who answers it."""
 
     def hold(self, *, full: bool) -> None:

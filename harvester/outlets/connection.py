@@ -24,6 +24,7 @@ from aiohttp.http_exceptions import LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
+from harvester.audit import NoAudit
 from harvester.errors import Usage
 from harvester.log import event
 from harvester.outlets.guests import (
@@ -34,6 +35,7 @@ from harvester.outlets.guests import (
 from harvester.outlets.lane import Lane, is_plain
 from harvester.outlets.peer import still_reads
 from harvester.outlets.problems import problem_response, raw_problem, unexpected
+from harvester.visitor import CLIENT_HEADER, STRANGER, Caller, is_client_name
 
 # aiohttp's own time for idle connections does not see what the fast lane answers, so that ours is
 # the only one: this one is never over.
@@ -61,6 +63,7 @@ class Connection(web.RequestHandler):
         "_rested_s",
         "_said",
         "_since_s",
+        "visitor",
     )
 
     def __init__(self, door: Door, **settings: Any) -> None:
@@ -83,6 +86,7 @@ class Connection(web.RequestHandler):
         # Who comes from the doorstep: since when, what he said there, what he was not sent yet.
         self._since_s: float | None = None
         self._said = self._owed = b""
+        self.visitor = STRANGER
         # Set while a connection that was not let in is told so and closed.
         self._outside: asyncio.Transport | None = None
 
@@ -95,6 +99,7 @@ class Connection(web.RequestHandler):
         transport = cast(asyncio.Transport, transport)
         if self._since_s is None and not self._looked_at(transport):
             return
+        self.visitor = self._door.visitor(transport.get_extra_info("socket"))
         self._door.waiting[self] = None
         self._door.inside.add(self)
         super().connection_made(transport)
@@ -145,7 +150,7 @@ class Connection(web.RequestHandler):
         lane, transport = self._door.lane, self.transport
         if lane is None or transport is None or transport.get_write_buffer_size():
             return False
-        answer = lane.again(data)
+        answer = lane.again(data, self.visitor)
         if answer is None:
             return False
         self.begun()
@@ -280,9 +285,10 @@ class Door(Guests, web.Server):
     """Makes the connections of one listening socket and counts them."""
 
     def __init__(
-        self, answer: Answer, *, allow_uids: Collection[int], lane: Lane | None = None
-    ) -> None:
-        Guests.__init__(self, allow_uids)
+        self, answer: Answer, *, allow_uids: Collection[int], lane: Lane | None = None,
+        audit: NoAudit | None = None,
+    ) -> None:  # fmt: skip
+        Guests.__init__(self, allow_uids, audit)
         web.Server.__init__(
             self,
             answer,
@@ -323,6 +329,23 @@ class Door(Guests, web.Server):
         return web.BaseRequest(
             message, payload, protocol, writer, task, self._loop, client_max_size=BODY_LIMIT_BYTES
         )
+
+
+def caller_of(request: web.BaseRequest) -> Caller:
+    """Who asks, on one of our connections.  Raises Usage for a name that is none."""
+    named = request.headers.getall(CLIENT_HEADER, [])
+    if len(named) > 1 or not all(is_client_name(one) for one in named):
+        raise Usage(
+            f"{CLIENT_HEADER} is no name of a client",
+            hint="one, of 1 to 64 letters, digits and signs, no blank",
+        )
+
+    def is_gone() -> bool:
+        transport = request.transport
+        return transport is None or transport.is_closing()
+
+    visitor = cast(Connection, request.protocol).visitor
+    return Caller(visitor, named[0] if named else None, is_gone)
 
 
 def header_bytes(request: web.BaseRequest) -> int:

@@ -18,7 +18,8 @@ from harvester.log import event
 from harvester.outlets.guests import Guest
 from harvester.outlets.lane import Lane
 from harvester.outlets.listen import ACCEPTS_A_TURN
-from harvester.outlets.peer import Connected
+from harvester.outlets.peer import Connected, visitor_of
+from harvester.visitor import Visitor
 
 # Out of descriptors or memory: the queue is left alone for so long.
 _RETRY_S = 1.0
@@ -56,7 +57,7 @@ class _Caller:
     """One who stands there.  ``since_s`` is when he came or began to say something, None while he
     rests after an answer; he has until ``ends_s``."""
 
-    __slots__ = ("_step", "ends_s", "said", "since_s", "sock")
+    __slots__ = ("_step", "ends_s", "said", "since_s", "sock", "visitor")
 
     def __init__(self, step: Doorstep, sock: socket.socket) -> None:
         self._step = step
@@ -64,6 +65,7 @@ class _Caller:
         self.since_s: float | None = None
         self.ends_s = 0.0
         self.said = b""
+        self.visitor: Visitor | None = None  # looked up when he has said something
 
     def force_close(self) -> None:
         self._step.leave(self)
@@ -151,7 +153,10 @@ class Doorstep:
             caller.force_close()
             return
         lane = self._room.lane
-        answer = lane.again(data) if lane is not None and not caller.said else None
+        answer = None
+        if lane is not None and not caller.said:
+            visitor = caller.visitor = caller.visitor or visitor_of(caller.sock)
+            answer = lane.again(data, visitor)
         if answer is not None:
             self._answer(caller, answer)
             return

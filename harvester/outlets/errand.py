@@ -19,11 +19,13 @@ from harvester.errors import HarvesterError
 from harvester.log import event
 from harvester.outlets.asked import Asked
 from harvester.outlets.client_request import ClientRequest
+from harvester.outlets.entrance import Entrance
 from harvester.outlets.passing import Refusal, headers_for_client, pass_on
 from harvester.outlets.sent_body import Sent, SentBody, Shelf
 from harvester.outlets.site_answer import SiteAnswer
 from harvester.outlets.turns import Client, Pace, Places
 from harvester.outlets.upstream import Upstream
+from harvester.porter import Porter
 from harvester.probe import retry_after_s
 from harvester.profile import Profile
 from harvester.session import Served, Session, cookie_header
@@ -62,6 +64,7 @@ class Means:
     shelf: Shelf
     tally: Tally
     clock: Clock
+    porter: Porter
 
 
 class Errand:
@@ -76,6 +79,7 @@ class Errand:
         self._keeper = keeper
         self._profile = keeper.profile
         self._on_tcp = on_tcp
+        self._entrance = Entrance(means.porter, request.end, self._profile.name, asked.client)
         self._client: Client = asked.client or id(request.end)
         self._waits_to_send = asked.expects
         self._body = SentBody(
@@ -96,7 +100,9 @@ class Errand:
         """Raises HarvesterError, Refused, ConnectionError."""
         asked = self._asked
         # First the session: without one nothing is sent that would count at the site.
-        served = await self._keeper.get(min_valid_s=0.0, wait_s=WAIT_S, may_sign_in=True)
+        served = await self._entrance.session(
+            lambda: self._keeper.get(min_valid_s=0.0, wait_s=WAIT_S, may_sign_in=True)
+        )
         await self._means.pace.turn(self._profile, asked.method, asked.path, self._client)
         refusal = await self._exchange(served.session, self._body.first())
         if refusal is not None:
@@ -131,6 +137,7 @@ class Errand:
         try:
             served = await self._keeper.report(generation=refused.generation, wait_s=WAIT_S)
             verdict = served.verdict
+            self._entrance.check()
         except HarvesterError as error:
             self._log("proxy.not_refreshed", refused, level=logging.WARNING, code=error.code)
             await self._give_refusal(refusal, {ERROR_HEADER: error.code})
@@ -148,6 +155,7 @@ class Errand:
             self._log("proxy.not_replayed", session)
             await self._give_refusal(refusal, told)
             return
+        self._entrance.uses(session)
         self._means.tally.replayed(self._profile.name)
         self._log("proxy.replayed", session, refused=refused.generation)
         await self._exchange(session, self._body.again(), again=True)

@@ -10,21 +10,43 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from harvester import wire
 from harvester.errors import ConfigUnsafe, HarvesterError, StoreFull
 from harvester.log import event
 from harvester.profile import KeptFile, Profile
-from harvester.session import Served
+from harvester.session import Served, Session
 from harvester.vault.durable import Disk
+
+
+def _always() -> bool:
+    return True
+
+
+def _nobody(session: Session) -> None:
+    """Keeps no account of it."""
 
 
 class Files:
     """The kept files of one profile."""
 
-    def __init__(self, profile: Profile, *, disk: Disk | None = None) -> None:
+    def __init__(
+        self,
+        profile: Profile,
+        *,
+        disk: Disk | None = None,
+        allowed: Callable[[], bool] = _always,
+        filed: Callable[[Session], None] = _nobody,
+    ) -> None:
+        """``allowed``: whether a session may lie there now; ``filed`` is told of each one that
+        was written."""
+        self._allowed = allowed
+        self._filed = filed
+        # A pause and a new session come from two threads, and the pause has the last word.
+        self._lock = threading.Lock()
         self._profile = profile.name
         self._kept = profile.files
         self._disk = Disk() if disk is None else disk
@@ -37,22 +59,44 @@ class Files:
         return dict(self._troubles)
 
     def publish(self, served: Served) -> None:
-        """Write ``served`` to every kept file.  Never raises; blocks for as long as disks do."""
-        self._last = served
-        for kept in self._kept:
-            self._write(kept, served)
+        """Write ``served`` to every kept file, unless nothing may lie there now.  Never raises;
+        blocks for as long as disks do."""
+        with self._lock:
+            self._last = served
+            self._settle()
+
+    def settle(self) -> None:
+        """Write or remove them, as it is allowed now."""
+        with self._lock:
+            self._settle()
 
     def retry(self) -> None:
         """Try those again that failed last time: for the tick."""
-        if self._last is None:
-            return
-        for kept in self._kept:
-            if kept.path in self._troubles:
-                self._write(kept, self._last)
+        with self._lock:
+            if not self._allowed():
+                if self._troubles:
+                    self._remove()
+                return
+            if self._last is None:
+                return
+            for kept in self._kept:
+                if kept.path in self._troubles:
+                    self._write(kept, self._last)
 
     def withdraw(self) -> None:
         """Remove every kept file: the session in it was signed out."""
-        self._last = None
+        with self._lock:
+            self._last = None
+            self._remove()
+
+    def _settle(self) -> None:
+        if not self._allowed():
+            self._remove()
+        elif self._last is not None:
+            for kept in self._kept:
+                self._write(kept, self._last)
+
+    def _remove(self) -> None:
         self._troubles.clear()
         for kept in self._kept:
             path = Path(kept.path)
@@ -73,6 +117,7 @@ class Files:
             self._failed(kept, error)
         else:
             event("file.written", level=logging.DEBUG, profile=self._profile, format=kept.format)
+            self._filed(served.session)
             if self._troubles.pop(kept.path, None) is not None:
                 event("file.written_again", profile=self._profile, path=kept.path)
 

@@ -10,10 +10,12 @@ import logging
 from collections.abc import Collection
 from typing import Protocol
 
+from harvester.audit import NoAudit
 from harvester.errors import Busy
 from harvester.log import event
-from harvester.outlets.peer import Connected, may_enter
+from harvester.outlets.peer import Connected, may_enter, visitor_of
 from harvester.outlets.problems import raw_problem
+from harvester.visitor import Visitor
 
 # A client on this machine sends its header in one write; five seconds is a swapped-out one.
 HEADER_DEADLINE_S = 5.0
@@ -27,6 +29,8 @@ HEADER_LIMIT_BYTES = 16 * 1024
 CONNECTIONS_LIMIT = 2048
 # How long what is left of a request is swallowed, so that its sender gets to read the answer.
 LINGER_S = 2.0
+# What the audit calls a caller whose uid may not connect.
+PEER_REFUSED = "peer_refused"
 # How soon a caller who found no room should knock again.
 _FULL_RETRY_S = 1.0
 
@@ -40,8 +44,10 @@ class Guest(Protocol):
 class Guests:
     """Of one listening socket."""
 
-    def __init__(self, allow_uids: Collection[int]) -> None:
+    def __init__(self, allow_uids: Collection[int], audit: NoAudit | None = None) -> None:
+        """``audit`` is told of who was not let in."""
         self.allow_uids = frozenset(allow_uids)
+        self._audit = NoAudit() if audit is None else audit
         self.inside: set[Guest] = set()
         # Without a whole request, the one that has waited longest first.
         self.waiting: dict[Guest, None] = {}
@@ -60,10 +66,16 @@ class Guests:
 
     def lets_in(self, connected: Connected) -> bool:
         """Whether the other end may open a connection at all; who may not is told nothing."""
-        if may_enter(connected, self.allow_uids):
+        visitor = self.visitor(connected)
+        if may_enter(visitor, self.allow_uids):
             return True
-        event("socket.peer_refused", level=logging.WARNING)
+        event("socket.peer_refused", level=logging.WARNING, uid=visitor.uid, pid=visitor.pid)
+        self._audit.tell("connect", None, visitor, result=PEER_REFUSED)
         return False
+
+    def visitor(self, connected: Connected) -> Visitor:
+        """Who is at the other end."""
+        return visitor_of(connected)
 
     def room(self) -> int:
         """How many may be inside at once."""

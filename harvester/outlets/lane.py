@@ -3,8 +3,8 @@ held and still good enough.
 
 Owns a bounded memo from a request's exact bytes to the answer that the ordinary way gave them.  It
 writes no answer of its own, so it cannot say anything else than the ordinary way: only the date is
-today's.  Whether it may is the keeper's word, each time; whatever it does not know, or not any
-more, goes the ordinary way and is learned there.
+today's.  Whether it may is the keeper's word and the porter's, each time; whatever it does not
+know, or not any more, goes the ordinary way and is learned there.
 """
 
 from __future__ import annotations
@@ -15,16 +15,21 @@ from typing import Protocol
 
 from aiohttp import HttpVersion11, web
 
+from harvester.audit import GIVEN
 from harvester.errors import UnknownProfile
 from harvester.outlets.writing import Today
+from harvester.porter import UNCHANGED, Porter
 from harvester.session import Served, Session
 from harvester.tally import Tally
+from harvester.visitor import Visitor
 
 # A tool asks in one or two ways, and there are eight formats: this many are no tools' any more.
 ANSWERS_LIMIT = 128
 # No plain request of ours is longer; what is, and any odd one, is not worth remembering.
 ASKED_LIMIT_BYTES = 2048
 ANSWER_LIMIT_BYTES = 32 * 1024
+# What the audit calls a session that was asked for.
+SESSION = "session"
 _PLAIN = (b"GET /v1/session?", b"GET /v1/session ")
 
 
@@ -36,13 +41,15 @@ class Keeper(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What an answer was made from.  ``form`` is how it is counted, None where it is not."""
+    """What an answer was made from.  ``form`` is how it is counted, None where it is not;
+    ``client`` is the name that the request gives."""
 
     profile: str
     keeper: Keeper
     served: Served
     min_valid_s: float
     form: str | None
+    client: str | None = None
 
 
 _GIVEN = web.RequestKey("given", Given)
@@ -71,9 +78,12 @@ def is_plain(data: bytes) -> bool:
 class Lane:
     """One outlet's.  ``keeper_of`` raises UnknownProfile."""
 
-    def __init__(self, keeper_of: Callable[[str], Keeper], tally: Tally) -> None:
+    def __init__(
+        self, keeper_of: Callable[[str], Keeper], tally: Tally, porter: Porter | None = None
+    ) -> None:
         self._keeper_of = keeper_of
         self._tally = tally
+        self._porter = Porter() if porter is None else porter
         self._known: dict[bytes, _Known] = {}
         self._today = Today()
 
@@ -101,7 +111,7 @@ class Lane:
         if date and len(after) <= ANSWER_LIMIT_BYTES:
             self._known[asked] = _Known(given, session, before + b"\r\nDate: ", after)
 
-    def again(self, asked: bytes) -> bytes | None:
+    def again(self, asked: bytes, visitor: Visitor) -> bytes | None:
         """The whole answer, if it is known and nothing has changed; None: the ordinary way."""
         known = self._known.get(asked)
         if known is None:
@@ -112,6 +122,10 @@ class Lane:
             return None
         if given.form is not None:
             self._tally.served("api", given.profile, given.form)
+        self._porter.audit.tell(
+            SESSION, given.profile, visitor, given.client,
+            result=UNCHANGED if given.form is None else GIVEN, session=known.session,
+        )  # fmt: skip
         return known.before_date + self._today.date().encode("ascii") + known.after_date
 
     def forget(self) -> None:
@@ -124,6 +138,8 @@ class Lane:
             if self._keeper_of(given.profile) is not given.keeper:
                 return False  # other settings since
         except UnknownProfile:
+            return False
+        if not self._porter.lets_at_once(given.profile):
             return False
         now = given.keeper.at_hand(given.min_valid_s)
         return (

@@ -66,6 +66,11 @@ def profile(asked: Mapping[str, Any]) -> str:
     return name
 
 
+def one_or_all(asked: Mapping[str, Any]) -> str | None:
+    """The one profile that is meant, None for all: where it is left out, or null."""
+    return None if asked.get("profile") is None else profile(asked)
+
+
 def seconds(
     asked: Mapping[str, Any], name: str, *, default: float, most: float = math.inf
 ) -> float:

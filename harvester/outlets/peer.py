@@ -14,12 +14,16 @@ import sys
 from collections.abc import Collection
 from typing import Protocol
 
+from harvester.visitor import STRANGER, Visitor
+
 # struct ucred of Linux: pid, uid, gid.
 _UCRED = struct.Struct("=iII")
 # struct xucred of macOS: version, uid, number of groups (padded), 16 groups.
 _XUCRED = struct.Struct("=IIh2x16I")
 _SOL_LOCAL = 0
 _LOCAL_PEERCRED = 1
+_LOCAL_PEERPID = 2
+_PID = struct.Struct("=i")
 
 
 class Connected(Protocol):
@@ -33,27 +37,31 @@ class Connected(Protocol):
     def fileno(self) -> int: ...
 
 
-def peer_uid(connected: Connected) -> int | None:
-    """The uid that opened the other end, or None where the kernel does not say."""
+def visitor_of(connected: Connected) -> Visitor:
+    """Uid and pid of who opened the other end, as far as the kernel says."""
     try:
         if sys.platform == "darwin":
             told = connected.getsockopt(_SOL_LOCAL, _LOCAL_PEERCRED, _XUCRED.size)
             version, uid = _XUCRED.unpack(told)[:2]
-            return int(uid) if version == 0 else None
+            if version != 0:
+                return STRANGER
+            told = connected.getsockopt(_SOL_LOCAL, _LOCAL_PEERPID, _PID.size)
+            return Visitor(int(uid), int(_PID.unpack(told)[0]))
         told = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-        _, uid, _ = _UCRED.unpack(told)
+        pid, uid, _ = _UCRED.unpack(told)
     except (OSError, struct.error):
-        return None
-    return int(uid)
+        return STRANGER
+    # The pid is nought where it has no number in our namespace.
+    return Visitor(int(uid), int(pid) or None)
 
 
-def may_enter(connected: Connected, allow_uids: Collection[int]) -> bool:
+def may_enter(visitor: Visitor, allow_uids: Collection[int]) -> bool:
     """Whether the other end is us or one of ``allow_uids``; a peer nobody vouches for is not.
 
     Our own uid always may: it can read our memory and files anyway, and the command that asks
     for ``status`` must not be locked out by a setting about others.
     """
-    uid = peer_uid(connected)
+    uid = visitor.uid
     return uid is not None and (uid == os.geteuid() or uid in allow_uids)
 
 

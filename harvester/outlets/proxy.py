@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from multidict import CIMultiDict
@@ -23,6 +24,7 @@ from harvester.outlets.asked import Asked, Refused, read
 from harvester.outlets.client_answer import ClientAnswer
 from harvester.outlets.client_end import Answer, Hall, Refuse
 from harvester.outlets.client_request import ClientRequest
+from harvester.outlets.entrance import PROXY
 from harvester.outlets.errand import Errand, Keeper, Means
 from harvester.outlets.lease_gate import Book, LeaseGate, lease_token
 from harvester.outlets.listen import ACCEPTS_A_TURN, BACKLOG
@@ -32,7 +34,9 @@ from harvester.outlets.proxy_gate import Gate
 from harvester.outlets.sent_body import Shelf
 from harvester.outlets.turns import Pace, Places
 from harvester.outlets.upstream import Upstream
+from harvester.porter import Porter
 from harvester.tally import Tally
+from harvester.visitor import STRANGER, Visitor
 
 # Strangers must not use up the descriptors that our own sockets need.
 TCP_CONNECTIONS_LIMIT = 512
@@ -52,6 +56,9 @@ class _TcpHall(Hall):
 
     def __init__(self, answer: Answer, refuse: Refuse) -> None:
         super().__init__(answer, refuse, allow_uids=())
+
+    def visitor(self, connected: Connected) -> Visitor:
+        return STRANGER
 
     def room(self) -> int:
         return TCP_CONNECTIONS_LIMIT
@@ -73,6 +80,7 @@ class Proxy:
         allow_uids: Collection[int] = (),
         tally: Tally | None = None,
         leases: Book | None = None,
+        porter: Porter | None = None,
     ) -> None:
         """``governs``: keep clients below the site's documented limits."""
         self._house = house
@@ -80,6 +88,7 @@ class Proxy:
         self._allow_uids = frozenset(allow_uids)
         self._tally = Tally() if tally is None else tally
         self._lease_gate = LeaseGate(leases)
+        self._porter = Porter() if porter is None else porter
         self._means = Means(
             upstream=upstream,
             pace=Pace(clock.awake_s, governs=governs),
@@ -87,12 +96,15 @@ class Proxy:
             shelf=Shelf(),
             tally=self._tally,
             clock=clock,
+            porter=self._porter,
         )
         self._open: list[tuple[asyncio.Server, Hall]] = []
 
     async def start(self, sock: socket.socket) -> None:
         """Answer on this unix socket, which is bound; its path stays the caller's."""
-        await self._serve(sock, Hall(self._answer, self._refused, allow_uids=self._allow_uids))
+        audit = self._porter.audit
+        hall = Hall(self._answer, self._refused, allow_uids=self._allow_uids, audit=audit)
+        await self._serve(sock, hall)
 
     async def start_tcp(self, sock: socket.socket, gate: Gate) -> None:
         """Answer on this loopback socket too, for whom the gate lets in."""
@@ -159,13 +171,16 @@ class Proxy:
     async def _proxied(self, request: ClientRequest, gate: Gate | None) -> None:
         asked = read(request)
         if gate is not None:
-            gate.check(request.headers, {one.profile.site.origin for one in self._house.keepers()})
+            origins = {one.profile.site.origin for one in self._house.keepers()}
+            with self._strangers_told():
+                gate.check(request.headers, origins)
         token = lease_token(request.headers)
         if token is not None:
             await self._leased(request, asked, token, on_tcp=gate is not None)
             return
         if gate is not None:
-            gate.check_token(request.headers)
+            with self._strangers_told():
+                gate.check_token(request.headers)
         keeper = self._house.keeper(asked.profile)
         profile = keeper.profile
         if profile.organization is not None and asked.switches_organization(profile.site):
@@ -175,6 +190,15 @@ class Proxy:
             )
         with Errand(self._means, request, asked, keeper, on_tcp=gate is not None) as errand:
             await errand.run()
+
+    @contextmanager
+    def _strangers_told(self) -> Iterator[None]:
+        """Whoever is refused at the gate is in the audit, though nobody knows who it was."""
+        try:
+            yield
+        except Refused as refused:
+            self._porter.audit.tell(PROXY, None, STRANGER, result=f"http_{refused.status}")
+            raise
 
     async def _leased(
         self, request: ClientRequest, asked: Asked, token: bytes, *, on_tcp: bool

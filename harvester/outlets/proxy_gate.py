@@ -95,6 +95,9 @@ class Gate:
             )
 
     def _knows_token(self, headers: MultiMapping[str]) -> bool:
+        # One said twice is read differently by two readers.
+        if any(len(headers.getall(name, [])) > 1 for name in CREDENTIALS):
+            return False
         # All are compared, each in constant time.  Basic in Authorization is a site's, not ours.
         found = False
         for one in shown(headers):

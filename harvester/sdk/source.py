@@ -20,6 +20,8 @@ from harvester.profile import DEFAULT_PROFILE, origin_of
 from harvester.sdk.session import Session, from_object, from_text
 from harvester.session import Served
 
+# How the audit knows a program that uses this package.
+_NAME = "harvester-sdk"
 # The most that a daemon waits for one caller.
 LONGEST_WAIT_S = 300.0
 
@@ -59,7 +61,7 @@ class Source:
             return from_text(text)
 
         try:
-            return ask(Client(self._socket)), True
+            return ask(Client(self._socket, name=_NAME)), True
         except NoDaemon:
             if only_daemon:
                 raise
@@ -75,7 +77,7 @@ class Source:
             return from_object(client.report(self._profile, generation, wait_s=self._wait_s))
 
         try:
-            return ask(Client(self._socket)), True
+            return ask(Client(self._socket, name=_NAME)), True
         except NoDaemon:
             pass
         return self._without_daemon(
@@ -95,13 +97,13 @@ class Source:
         settings = load(flags, dict(os.environ))
         try:
             # The config file may name a store, and a daemon may be found beside that.
-            found = Client(settings.process.socket, store=settings.process.store)
+            found = Client(settings.process.socket, store=settings.process.store, name=_NAME)
             return ask(found), True
         except NoDaemon:
             pass
 
         async def whole() -> Served:
-            async with OneShot(settings) as once:
+            async with OneShot(settings, operation=_NAME) as once:
                 return await work(once)
 
         try:

@@ -65,6 +65,7 @@ class Process:
     ``socket`` is the path that was asked for, None means the places of the contract (``paths``).
     ``sealing`` says where the sealing key is kept.  ``allow_uids`` always holds
     our own.  ``on_person_needed`` is a program and its words, run when only a person can help.
+    ``audit``: who was given what is written down.  ``confirm``: asked before each hand-out.
     ``ci``: the environment says that this is a job of a CI system, as they all do.
     ``proxy`` is ``unix``, ``off``, or ``127.0.0.1:PORT`` or ``[::1]:PORT`` (beside ``unix``);
     ``proxy_governor``: it keeps its clients below the site's documented limits.
@@ -84,6 +85,8 @@ class Process:
     notify: Literal["auto", "off"] = "auto"
     proxy: str = "unix"
     proxy_governor: bool = True
+    audit: bool = True
+    confirm: tuple[str, ...] = ()
     ci: bool = False
     passphrase: SecretSource | None = None
     key_source: Literal["keyring"] | None = None
@@ -271,7 +274,7 @@ def _settings(
 
     by_name = {DEFAULT_PROFILE: ProfileFields(), **merged.profiles}
     profiles = {name: _profile(name, fields) for name, fields in sorted(by_name.items())}
-    together.check_kept_files(profiles)
+    together.check_kept_files(profiles, confirm=bool(merged.confirm))
     process = Process(
         store=store,
         socket=merged.socket,
@@ -292,6 +295,8 @@ def _settings(
         proxy_governor=merged.proxy_governor,
         passphrase=merged.passphrase,
         key_source=merged.key_source,
+        audit=merged.audit,
+        confirm=merged.confirm,
     )
     effective: dict[Key, Any] = {(name,): getattr(merged, name) for name in sorted(PROCESS_NAMES)}
     # What a default comes to, not that nothing was said.
@@ -358,7 +363,7 @@ def _shown(name: str, value: Any) -> str:
         return "-"
     if name in SECRETS:
         return value.where() if value.kind != "value" else "set, not shown"
-    if name == "on_person_needed":
+    if name in ("on_person_needed", "confirm"):
         return f"command {value[0]}" if value else "-"  # its words may hold a token
     if name == "https_proxy":
         parts = urlsplit(value)

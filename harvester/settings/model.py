@@ -114,6 +114,8 @@ class Everything(BaseSettings):
     https_proxy: Annotated[str | None, BeforeValidator(values.proxy_url)] = None
     ca_file: Annotated[str | None, BeforeValidator(values.existing_file)] = None
     allow_uids: Annotated[tuple[int, ...], BeforeValidator(values.uids)] = ()
+    audit: YesOrNo = True
+    confirm: Annotated[tuple[str, ...], BeforeValidator(values.command)] = ()
     on_person_needed: Annotated[tuple[str, ...], BeforeValidator(values.command)] = ()
     notify: Annotated[Literal["auto", "off"], _choice("auto", "off")] = "auto"
     log_level: Annotated[
@@ -130,8 +132,9 @@ SECRETS = frozenset({"password", "totp_secret", "key", "passphrase"})
 # because the fast command must know them and reads no file.
 CALL_NAMES = frozenset({"profile", "config", "env_file"})
 NEVER_IN_A_FILE = CALL_NAMES | {"socket"}
-# What a program of ON_PERSON_NEEDED is told (bell.py): a harvester that it calls must not stumble.
-TOLD_TO_PROGRAMS = frozenset({"code", "message", "hint"})
+# What programs of ON_PERSON_NEEDED and CONFIRM are told (bell.py, confirm.py): a harvester
+# that they call must not stumble.
+TOLD_TO_PROGRAMS = frozenset({"code", "message", "hint", "client", "operation", "pid", "uid"})
 # Tables, which no variable and no secrets directory can hold.
 ONLY_IN_TOML = frozenset({"pages"})
 

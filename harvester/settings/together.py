@@ -41,10 +41,16 @@ def check_keys(layers: Iterable[Layer], credentials: str | None) -> None:
         )
 
 
-def check_kept_files(profiles: Mapping[str, Profile]) -> None:
-    """Each kept file has one profile that writes it."""
+def check_kept_files(profiles: Mapping[str, Profile], *, confirm: bool) -> None:
+    """Each kept file has one profile that writes it, and nobody is asked who reads it."""
     owner: dict[str, str] = {}
     for profile in profiles.values():
+        if confirm and profile.files:
+            raise ConfigInvalid(
+                f"HARVESTER_CONFIRM asks before each hand-out, and nobody could be asked about who "
+                f"reads the files that the profile {profile.name} keeps",
+                hint="leave out HARVESTER_FILES, or HARVESTER_CONFIRM",
+            )
         for kept in profile.files:
             if kept.path in owner:
                 raise ConfigInvalid(

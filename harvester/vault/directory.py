@@ -9,6 +9,8 @@
         evidence-NUMBER           the last failed sign-ins (shelf.py)
         journal                   what happened (journal.py); not sealed
         seen                      the last generation written of each purpose (not secret)
+      paused                        nothing is handed out, of whom and since when (pause.py)
+      audit.log                     to whom it was (trail.py)
       locks/                      profile.NAME.lock, daemon.lock
       run/                        for the socket, where the system has no better place
 
@@ -272,6 +274,10 @@ class DirectoryStore:
         self._disk.make_dir(self.root)
         self._disk.make_dir(self.root / "locks")
         return Lock(self.root / "locks" / name, self._disk.calls)
+
+    def audit_key(self) -> bytes:
+        """See ``keys.audit_key``."""
+        return self._opener().audit_key
 
     # How
 

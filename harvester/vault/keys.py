@@ -277,3 +277,8 @@ def _mac(key: MasterKey, parts: Iterable[str]) -> str:
         mac.update(len(raw).to_bytes(8, "big"))
         mac.update(raw)
     return mac.hexdigest()
+
+
+def audit_key(ring: KeyRing) -> bytes:
+    """What the audit hashes cookies with: whoever has it can test a guess, and learn no more."""
+    return hmac.digest(ring.primary.material, b"harvester audit 1", "sha256")

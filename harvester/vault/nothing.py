@@ -55,6 +55,9 @@ class NoStore:
     def set_aside(self, profile: str, purpose: Purpose) -> list[str]:
         return []
 
+    def audit_key(self) -> bytes:
+        raise Bug("an audit was begun where there is no key")
+
     def evidence(self, profile: str) -> NoShelf:
         return NoShelf()
 

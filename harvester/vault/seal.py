@@ -43,7 +43,7 @@ from harvester.errors import (
     StoreTooNew,
 )
 from harvester.profile import PROFILE_NAME
-from harvester.vault.keys import Kdf, KeyRing, MasterKey
+from harvester.vault.keys import Kdf, KeyRing, MasterKey, audit_key
 
 Purpose = Literal[
     "session", "identity-state", "totp-step", "ledger", "passkey", "evidence", "bundle", "leases"
@@ -125,6 +125,10 @@ class Seal:
 
     def __init__(self, keys: Ring) -> None:
         self._keys = keys
+
+    @property
+    def audit_key(self) -> bytes:
+        return audit_key(self._keys.current())
 
     def seal(
         self, plaintext: bytes, *, profile: str, purpose: Purpose, generation: int, now_s: float

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from fakehouse import FakeHouse, raw, serving
-from harvester.outlets import api, doorstep, guests
+from harvester.outlets import doorstep, guests, question
 from harvester.outlets.api import Api
 from harvester.outlets.listen import Listener
 
@@ -219,7 +219,7 @@ async def test_who_hangs_up_within_his_body_is_no_mistake_of_ours(
 async def test_a_body_that_does_not_come_is_not_waited_for(
     path: Path, house: FakeHouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "BODY_DEADLINE_S", 0.1)
+    monkeypatch.setattr(question, "BODY_DEADLINE_S", 0.1)
     request = b"POST /v1/logout HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\n{"
     answer = await raw(path, request)
     assert answer.startswith(b"HTTP/1.1 408 ")

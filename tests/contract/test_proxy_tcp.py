@@ -99,9 +99,31 @@ async def test_with_the_token_a_program_is_let_in_and_the_token_goes_no_further(
         "Cookie: token={token}",
         "X-Token: {token}",
         "Proxy-Authorization: Bearer caf\xc3\xa9",
+        "Proxy-Authorization: Bearer {almost}",
+        "Proxy-Authorization: Bearer {upper}",
+        "Proxy-Authorization: Bearer {token},{token}",
+        "Proxy-Authorization: Bearer {token} {token}",
+        'Proxy-Authorization: Bearer "{token}"',
+        "Proxy-Authorization: Bearer\t{token}",
+        "Proxy-Authorization: Bearer={token}",
+        "Proxy-Authorization: Bearer {token}\nProxy-Authorization: Bearer {token}",
+        "Proxy-Authorization: Bearer {token}\nProxy-Authorization: Bearer wrong",
+        "Proxy-Authorization: Bearer wrong\nProxy-Authorization: Bearer {token}",
+        "Authorization: Bearer {token}\nAuthorization: Bearer own",
+        "Proxy-Authorization: Bearer wrong\nAuthorization: Bearer own",
+        "Proxy-Authorization: Basic {basic}",
+        "X-Proxy-Authorization: Bearer {token}",
+        "Proxy_Authorization: Bearer {token}",
+        "Sec-WebSocket-Protocol: bearer, {token}",
+        "Forwarded: for=127.0.0.1;proto=https\nX-Forwarded-For: 127.0.0.1",
     ],
 )
 async def test_without_the_token_nothing_happens(proxied: Proxied, site: Site, lines: str) -> None:
+    token = proxied.token
+    last = "A" if token[-1] != "A" else "B"
+    lines = lines.replace("{almost}", token[:-1] + last).replace("{upper}", token.swapcase())
+    # The token as the name, and a password that is none.
+    lines = lines.replace("{basic}", basic(token, "x").removeprefix("Basic "))
     asked = GOOD.replace("Proxy-Authorization: Bearer {token}", lines)
     answer = await proxied.raw(filled(proxied, asked), tcp=True)
     told = Told.of(answer)

@@ -93,6 +93,7 @@ class FakeKeeper:
 class FakeHouse:
     def __init__(self) -> None:
         site = Site(ORIGIN, ORIGIN, "/probe")
+        self.asked: list[tuple[str, str | None]] = []
         self.all = {name: FakeKeeper(Profile(name, site)) for name in ("default", "work-eu")}
 
     def keeper(self, name: str) -> FakeKeeper:
@@ -118,12 +119,25 @@ class FakeHouse:
             "key": None,
             "file_troubles": {},
         }
-        return {"version": 1, **about, **way, "durable": True, "profiles": []}
+        gives = {"paused": {"all_since": None, "profiles": {}}, "confirms": False, "audit": None}
+        return {"version": 1, **about, **way, **gives, "durable": True, "profiles": []}
 
     async def history(self, name: str, *, limit: int) -> Sequence[Mapping[str, Any]]:
         await self.keeper(name)._serve("history", limit=limit)
         entry = {"at": "2026-11-23T10:00:00Z", "event": "session.new", "level": "info"}
         return [{**entry, "why": "scripted", "next": None, "next_at": None}]
+
+    async def pause(self, name: str | None) -> Mapping[str, Any]:
+        return self._paused("pause", name)
+
+    async def resume(self, name: str | None) -> Mapping[str, Any]:
+        return self._paused("resume", name)
+
+    def _paused(self, what: str, name: str | None) -> Mapping[str, Any]:
+        if name is not None:
+            self.keeper(name)
+        self.asked.append((what, name))
+        return {"changed": True, "all_since": None, "profiles": {}}
 
     @property
     def recalled(self) -> int:

@@ -36,6 +36,7 @@ class FakeOnce:
         self.steps = steps
         self.calls: list[tuple[Any, ...]] = []
         self.settings: Settings | None = None
+        self.operation = "token"
         self._on_step: Callable[[Mapping[str, Any]], None] = lambda _: None
 
     def __call__(
@@ -78,6 +79,12 @@ class FakeOnce:
 
     async def unlock(self, name: str, *, force: bool) -> Any:
         return self._done("unlock", name, force)
+
+    async def pause(self, name: str | None) -> Any:
+        return self._done("pause", name)
+
+    async def resume(self, name: str | None) -> Any:
+        return self._done("resume", name)
 
     async def enroll(self, name: str, passkey_name: str) -> Any:
         return self._done("enroll", name, passkey_name)

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from harvester.outlets.peer import may_enter, peer_uid
+from harvester.outlets.peer import may_enter, visitor_of
+from harvester.visitor import Visitor
 
 NOBODY = 65534
 
@@ -28,14 +29,15 @@ class Mute:
 def test_we_are_let_in_by_our_own_uid() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        assert peer_uid(ours) == os.geteuid()
-        assert may_enter(ours, ())
+        visitor = visitor_of(ours)
+        assert (visitor.uid, visitor.pid) == (os.geteuid(), os.getpid())
+        assert may_enter(visitor, ())
 
 
 def test_a_peer_of_whom_the_kernel_says_nothing_is_not_let_in() -> None:
     for told in (OSError(), b"", b"\x00" * 3):
-        assert peer_uid(Mute(told)) is None
-        assert not may_enter(Mute(told), (0, os.geteuid(), NOBODY))
+        assert visitor_of(Mute(told)).uid is None
+        assert not may_enter(Visitor(None, 1), (0, os.geteuid(), NOBODY))
 
 
 def test_the_uid_is_the_one_that_connected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,6 +58,7 @@ def test_the_uid_is_the_one_that_connected(tmp_path: Path, monkeypatch: pytest.M
             os.seteuid(ours)
         accepted, _ = listening.accept()
         with accepted:
-            assert peer_uid(accepted) == other
-            assert may_enter(accepted, ()) is (other == ours)
-            assert may_enter(accepted, (other,))
+            visitor = visitor_of(accepted)
+            assert (visitor.uid, visitor.pid) == (other, os.getpid())
+            assert may_enter(visitor, ()) is (other == ours)
+            assert may_enter(visitor, (other,))

@@ -22,7 +22,7 @@ PACKAGE = ROOT / "harvester"
 FLOORS = {
     "words": (
         "harvester", "errors", "session", "profile", "wire", "redact", "clock", "paths", "knoq",
-        "passkeys", "evidence", "places", "steady", "signin.dialogue",
+        "passkeys", "evidence", "places", "steady", "visitor", "signin.dialogue",
     ),
     "rules": (
         "attempts", "bucket", "budgets", "digests", "ledger_form", "lives", "prices", "rest",
@@ -30,18 +30,17 @@ FLOORS = {
         "scope", "setcookie", "tripwire", "trouble", "union", "verdict", "whose",
     ),
     "tools": (
-        "asking", "bell", "descent", "leftovers", "log", "memory", "metrics", "probe", "process",
-        "settings", "signin", "spawn", "tally", "timer", "vault",
-    ),
-    "engine": (
-        "afterlife", "ascent", "bundle", "by_hand", "climb", "condition", "crowd", "flight",
-        "handout", "held", "keeper", "kept_leases", "kept_ledger", "leases", "locking", "notes",
-        "older", "opening", "overseer", "records", "reports", "rotation", "settle", "sign_ins",
-        "signer", "staging", "stamp", "standing", "status", "succession", "summons", "switching",
-        "timekeeping", "timeline", "upkeep", "wallet", "witness",
+        "afterlife", "ascent", "asking", "audit", "bell", "bundle", "by_hand", "climb",
+        "condition", "confirm", "crowd", "descent", "engine", "flight", "handout", "held",
+        "keeper", "kept_leases", "kept_ledger", "leases", "leftovers", "locking", "log", "memory",
+        "metrics", "notes", "older", "opening", "overseer", "pause", "porter", "probe", "process",
+        "program", "records", "reports", "rotation", "settings", "settle", "sign_ins", "signer",
+        "signin", "spawn", "staging", "stamp", "standing", "status", "succession", "summons",
+        "switching", "tally", "timekeeping", "timeline", "timer", "upkeep", "vault", "wallet",
+        "witness",
     ),
     "outlets": ("outlets",),
-    "assembly": ("assembly", "daemon", "oneshot", "reload"),
+    "assembly": ("assembly", "daemon", "hand_outs", "oneshot", "reload"),
     "faces": (
         "__main__", "cli", "client", "credential", "demo", "dial", "hot", "sdk", "unanswered",
         "watching",

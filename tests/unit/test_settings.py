@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from harvester.errors import ConfigUnknown, UnknownProfile
+from harvester.errors import ConfigInvalid, ConfigUnknown, UnknownProfile
 from harvester.profile import KeptFile
 from harvester.settings import Settings, load, sources, take
 
@@ -312,14 +312,24 @@ def test_the_example_file_is_right_line_by_line_and_leaves_no_setting_out(tmp_pa
     written(tmp_path / "example", example)
     written(tmp_path / "everything", everything)
     assert loaded(tmp_path, env_file=str(tmp_path / "example")).profile("default").username
-    settings = loaded(tmp_path, env_file=str(tmp_path / "everything"))
-    assert settings.profile("work-eu").password is not None
-    untold = {
-        one.name.rpartition(".")[2]
-        for one in settings.sources
-        if one.where == "default" and not one.name.startswith("profiles.work-eu")
-    }
-    assert untold == {"socket", "pages", "key", "passphrase", "key_source"}, "not in this file"
+    with pytest.raises(ConfigInvalid, match="HARVESTER_CONFIRM"):
+        loaded(tmp_path, env_file=str(tmp_path / "everything"))
+    untold: list[set[str]] = []
+    for other in ("CONFIRM", "FILES"):  # which exclude each other
+        some = re.sub(f"^HARVESTER_{other}=.*\n", "", everything, flags=re.MULTILINE)
+        written(tmp_path / other, some)
+        settings = loaded(tmp_path, env_file=str(tmp_path / other))
+        assert settings.profile("work-eu").password is not None
+        untold.append(
+            {
+                one.name.rpartition(".")[2]
+                for one in settings.sources
+                if one.where == "default" and not one.name.startswith("profiles.work-eu")
+            }
+        )
+    assert untold[0] & untold[1] == {"socket", "pages", "key", "passphrase", "key_source"}, (
+        "not in this file"
+    )
 
 
 @pytest.mark.parametrize(
