@@ -38,11 +38,14 @@ def _outlet(
     def listed(words: str) -> frozenset[str]:
         return frozenset(word.strip() for word in words.split(","))
 
-    return Outlet(name, why, listed(places), listed(secrets), re.compile(where), re.compile(test))
+    return Outlet(
+        name, why, listed(places), listed(secrets), re.compile(where, re.DOTALL), re.compile(test)
+    )
 
 
 _GIVES_OUT = (
-    r"^(python|sh|curl) .*(harvester( --json)? (token|export|exec|credential-helper)|v1/session)"
+    r"^(python|sh|bash|curl) "
+    r".*(harvester( --json)? (token|export|exec|credential-helper)|v1/session)"
 )
 _SESSION = "session, session JWT, cookie, token"
 
@@ -97,7 +100,7 @@ OUTLETS: tuple[Outlet, ...] = (
         "a private file in the runner's temp directory, for the steps that follow",
         "file",
         _SESSION,
-        r"/runner-temp/harvester-[^/]+/session$",
+        r"/runner(-temp)?/harvester-[^/]+/session$",
     ),
     _outlet(
         "exec's program",

@@ -130,14 +130,12 @@ def files(at: Path) -> Iterator[Place]:
     yield from trees.evidence([at])
 
 
-def left_behind() -> list[Place]:
-    """One that lies in the machine's temp directory when all is over."""
-    began = time.time() - 1.0
+def left_behind(temp: trees.TempDirectory) -> list[Place]:
+    """One that lies in the directory for temp files when all is over."""
     made = Path(tempfile.mkdtemp(prefix="harvester-planted-"))
     try:
         _write(made / "left", PLANT.encode())
-        found = [one for one in trees.left_behind(began) if one == made]
-        return [Place("left behind", one.where, one.data) for one in trees.files(found, {})]
+        return list(temp.left())
     finally:
         shutil.rmtree(made)
 

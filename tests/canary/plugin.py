@@ -19,7 +19,7 @@ from canary import plants, trees
 from canary.marks import make_recognisable
 from canary.outlets import OUTLETS, outlet_of
 from canary.processes import Processes
-from canary.scan import Hit, Place, Searched, search
+from canary.scan import Hit, Searched, search
 from canary.taps import Scope, Taps
 
 REPORTED = "canary"
@@ -35,7 +35,7 @@ class Canary:
         self.hits: list[str] = []
         self.spent_s = 0.0
         self.left_out = 0
-        self._began_at = time.time()
+        self._temp: trees.TempDirectory | None = None
         self._taps = Taps()
         self._processes = Processes(self._seen)
         self._proved = False
@@ -47,8 +47,12 @@ class Canary:
 
     # hooks
 
+    @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
         make_recognisable()
+        # Found first, so that tests have their directories where they always have.
+        self._config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+        self._temp = trees.TempDirectory()
         self._taps.put_in()
         self._processes.start()
 
@@ -75,9 +79,9 @@ class Canary:
         self._processes.stop()
         self._taps.take_out()
         scope = Scope("the end of the run")
-        left = trees.left_behind(self._began_at)
-        places = [Place("left behind", p.where, p.data) for p in trees.files(left, {})]
-        self._judge(search(scope.test, places, scope.known, self.searched))
+        if self._temp is not None:
+            self._judge(search(scope.test, self._temp.left(), scope.known, self.searched))
+            self._temp.close()
         told = {
             "places": dict(self.searched.places),
             "bytes": dict(self.searched.bytes),
@@ -132,7 +136,8 @@ class Canary:
             plants.planted(scope, self._processes, capture)
         finally:
             self._taps.scope = None
-        places = [*scope.places(), *plants.files(at), *plants.left_behind()]
+        assert self._temp is not None
+        places = [*scope.places(), *plants.files(at), *plants.left_behind(self._temp)]
         hits = search(scope.test, places, scope.known, Searched())
         self.spent_s += time.thread_time() - began
         try:

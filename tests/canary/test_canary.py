@@ -292,9 +292,13 @@ def test_a_test_that_leaves_a_secret_fails_and_says_where(tmp_path: Path) -> Non
         "from canary import plugin\ndef pytest_configure(config): plugin.register(config)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "1", "-p", "no:cacheprovider",
+        [sys.executable, "-m", "pytest", "-q", "-p", "xdist", "-n", "1", "-p", "no:cacheprovider",
          "--rootdir", str(tmp_path), "--basetemp", str(tmp_path / "t"), str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": f"{root / 'tests'}:{root / 'tests/support'}:{root}"},
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{root / 'tests'}:{root / 'tests/support'}:{root}",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+        },
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1, done.stdout + done.stderr

@@ -11,6 +11,7 @@ import contextlib
 import json
 import os
 import re
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -26,8 +27,6 @@ _KINDS = (
     ("log file", re.compile(r"\.log$")),
     ("state", re.compile(r"/profiles/|/ledgers?/|/run/|\.record$")),
 )
-# What harvester, its browser and its driver call what they make in the machine's own temp dir.
-_LEFT_BEHIND = re.compile(r"^(harvester|playwright|\.?org\.chromium|chrom|core)")
 
 
 def files(directories: Iterable[Path], own: dict[str, bytes]) -> Iterator[Place]:
@@ -117,15 +116,25 @@ def _named(directories: Iterable[Path], name: str) -> Iterator[Path]:
                 yield Path(folder, name)
 
 
-def left_behind(since: float, at: Path | None = None) -> list[Path]:
-    """What of ours was made in the machine's temp directory after ``since`` and is still there."""
-    found = []
-    for path in (Path(tempfile.gettempdir()) if at is None else at).iterdir():
-        try:
-            about = path.lstat()
-        except OSError:
-            continue
-        ours = about.st_uid == os.getuid() and about.st_mtime >= since
-        if ours and _LEFT_BEHIND.search(path.name):
-            found.append(path)
-    return found
+class TempDirectory:
+    """The directory for temp files of a whole run: what is in it at the end was left there by us,
+    whatever its name, and by no other program of this machine."""
+
+    def __init__(self) -> None:
+        self.path = Path(tempfile.mkdtemp(prefix="cn-", dir=tempfile.gettempdir()))
+        # As the machine's own: some tests start programs of another user.
+        self.path.chmod(0o1777)
+        self._before = os.environ.get("TMPDIR"), tempfile.tempdir
+        os.environ["TMPDIR"] = tempfile.tempdir = str(self.path)
+
+    def left(self) -> Iterator[Place]:
+        for place in files([self.path], {}):
+            yield Place("left behind", place.where, place.data)
+
+    def close(self) -> None:
+        variable, tempfile.tempdir = self._before
+        if variable is None:
+            os.environ.pop("TMPDIR", None)
+        else:
+            os.environ["TMPDIR"] = variable
+        shutil.rmtree(self.path, ignore_errors=True)
