@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import pytest
 
+from canary import plugin as canary
 from standin import StandInProcess
 
 _T = TypeVar("_T")
@@ -18,6 +19,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="run what comes in two sizes in its full one, as `scripts/test faults` does",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    canary.register(config)
 
 
 @pytest.fixture(scope="session")

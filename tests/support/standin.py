@@ -38,7 +38,8 @@ class StandInProcess:
     pid: int
 
     def __init__(self, *, port: int = 0, **switches: Any) -> None:
-        words = [sys.executable, "-m", "harvester.standin", "--port", str(port)]
+        # With secrets that the canary run can tell from all other texts.
+        words = [sys.executable, str(ROOT / "tests/canary/marked_standin.py"), "--port", str(port)]
         for name, value in switches.items():
             words += ["--set", f"{name}={value}"]
         allowed = {k: v for k, v in os.environ.items() if not k.startswith("HARVESTER_")}

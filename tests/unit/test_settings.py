@@ -119,7 +119,7 @@ def test_secrets_leave_the_environment_and_nothing_else_does(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("HOME", str(tmp_path))
     settings = load()
-    assert not [value for value in os.environ.values() if "canary" in value]
+    assert not [value for value in os.environ.values() if "canary-" in value]
     assert os.environ["HARVESTER_USERNAME"] == "ada"
     password = settings.profile("work").password
     assert password is not None and password.value == "canary-4"
