@@ -335,6 +335,18 @@ def test_what_is_planted_between_the_look_and_the_opening_is_refused_too(
     assert place.victim_is_untouched()
 
 
+def test_no_link_is_followed_though_a_whole_record_of_ours_lies_behind_it(place: Place) -> None:
+    elsewhere = place.root.parent / "elsewhere"
+    elsewhere.write_bytes(record())
+    elsewhere.chmod(0o600)
+    path = at(place.root, "session")
+    calls = Late(path, lambda: path.symlink_to(elsewhere))
+    store = DirectoryStore(place.root, SEAL, disk=Disk(calls, private_dirs=True))
+    with pytest.raises(StoreUnsafe):
+        store.read("default", "session")
+    assert path.is_symlink()
+
+
 def test_what_is_planted_just_before_the_rename_is_not_written_through(place: Place) -> None:
     path = at(place.root, "session")
     calls = Late(path, lambda: path.symlink_to(place.victim))
