@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import key_rules
 from mutant import Mutant
 
 _BROWSERLESS = (
@@ -19,6 +20,7 @@ def _off(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
 
 def mutants() -> Iterator[Mutant]:
     """One for each rule: what it says, where it stands, and how it is gone."""
+    yield from key_rules.mutants()
     yield _off(
         "only our own probe takes a session away",
         "keeper.py",
