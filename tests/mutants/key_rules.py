@@ -71,8 +71,8 @@ def mutants() -> Iterator[Mutant]:
     yield Mutant(
         "nobody seals with a key that is closed",
         "vault/ring.py",
-        "if ring.primary.kid not in self._ban.kids:",
-        "if True:",
+        "    if ring.primary.kid not in ban.kids:",
+        "    if True:",
         _ROTATION,
     )
     yield Mutant(
