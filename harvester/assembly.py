@@ -246,6 +246,8 @@ class House:
     async def tick(self) -> None:
         """Notice what other processes did, and try again what the disk refused."""
         await self.hand_outs.follow(self._files())
+        if self._ring is not None:
+            await asyncio.to_thread(self._ring.look)
         for room in tuple(self._rooms.values()):
             await room.keeper.follow_store()
             await asyncio.to_thread(room.files.retry)

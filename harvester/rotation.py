@@ -148,7 +148,8 @@ class Rotation:
             elif not old:
                 ring = self._with_new(ring)
             whole = ring.with_others(old)
-            others = [key.kid for key in whole.others]
+            idle = self._spares(ring) if self._place.writable else []
+            others = [key.kid for key in whole.others if key not in idle]
             # The promotion.  Whoever seals from now on looks here first.
             self._closed.write(ban.after(whole.primary.kid, others, rotating=True))
             if self._place.writable:
@@ -212,14 +213,20 @@ class Rotation:
 
     def _with_new(self, ring: KeyRing) -> KeyRing:
         """The ring led by a key that has sealed nothing yet: a spare, or one that is made now."""
-        banned = self._closed.read().kids
-        named = {one.label.kid for one in self._all() if one.label is not None}
-        spares = [k for k in ring.others if k.kid not in banned and k.kid not in named]
+        spares = self._spares(ring)
         if not spares:
             spares = [keys.fresh()]
             # There for everybody to open with, before it seals a first record.
             self._place.put(KeyRing(ring.primary, (*ring.others, spares[0])))
+        # The one of before is no spare, though nothing may be sealed with it yet.
+        ban = self._closed.read()
+        self._closed.write(ban.after(spares[0].kid, [ring.primary.kid], rotating=True))
         return KeyRing(spares[0]).with_others(ring.all)
+
+    def _spares(self, ring: KeyRing) -> list[MasterKey]:
+        banned = self._closed.read().kids
+        named = {one.label.kid for one in self._all() if one.label is not None}
+        return [key for key in ring.others if key.kid not in banned and key.kid not in named]
 
     def _seal_anew(self, ring: KeyRing) -> int:
         seal = Seal(ring)

@@ -67,16 +67,14 @@ class LiveRing:
             if self._trouble is not None:
                 raise self._trouble
             ring = self._held().with_others(self._foreign.values())
-            if ring.primary.kid not in self._ban.kids:
-                return ring
-            promoted = None if self._ban.primary is None else ring.find(self._ban.primary)
-            if promoted is None:
+            seals = _sealing(ring, self._ban)
+            if seals is None:
                 raise KeyWrong(
                     f"key {ring.primary.kid} seals no more: this store's key was rotated to "
                     f"{self._ban.primary}, which this process was not given",
                     hint="give it the new key and start it again; nothing stored is lost",
                 )
-            return KeyRing(promoted).with_others(ring.all)
+            return KeyRing(seals).with_others(ring.all)
 
     def find(self, kid: str, kdf: Kdf | None = None) -> MasterKey | None:
         with self._one:
@@ -88,20 +86,23 @@ class LiveRing:
                 found = self._derived(kdf)
             return found if found is not None and found.kid == kid else None
 
-    def shown(self) -> dict[str, Any]:
-        """For status and doctor: names and places, no key.  ``kid`` None: none may seal."""
+    def look(self) -> None:
+        """Take up what has changed, for ``shown``; may wait for a keyring."""
         with self._one:
-            try:
-                kid: str | None = self.current().primary.kid
-            except HarvesterError:
-                kid = None
-            others = [key.kid for key in self._held().all if key.kid != kid]
-            return {
-                "kid": kid,
-                "where": self._place.where(),
-                "opens": others,
-                "rotating": self._ban.rotating,
-            }
+            self._follow()
+
+    def shown(self) -> dict[str, Any]:
+        """For status and doctor, as it was last seen: names and places, no key.  ``kid`` None:
+        none may seal.  Waits for nothing: the daemon's loop asks."""
+        ring, ban = self._held(), self._ban
+        seals = None if self._trouble is not None else _sealing(ring, ban)
+        kid = None if seals is None else seals.kid
+        return {
+            "kid": kid,
+            "where": self._place.where(),
+            "opens": [key.kid for key in ring.all if key.kid != kid],
+            "rotating": ban.rotating,
+        }
 
     def lines(self) -> tuple[str, ...]:
         """For the signer (see ``KeyRing.lines``).  Raises as ``current``."""
@@ -148,6 +149,13 @@ class LiveRing:
                 if made is not None:
                     self._foreign[kdf] = made
         return self._foreign.get(kdf)
+
+
+def _sealing(ring: KeyRing, ban: Ban) -> MasterKey | None:
+    """The first one; or, where that is closed, the one that took its place."""
+    if ring.primary.kid not in ban.kids:
+        return ring.primary
+    return None if ban.primary is None else ring.find(ban.primary)
 
 
 def ring_of(choice: KeyChoice, root: Path, *, disk: Disk | None = None) -> LiveRing:

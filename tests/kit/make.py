@@ -28,6 +28,8 @@ OTHER_KEY = bytes(range(1, 33))
 PLAINTEXT = b'{"cookie":"a session that opens nothing"}'
 GENERATION = 7
 CREATED = 1763900000.25
+# How the key of a passphrase was made; which key it is, `kid` alone tells.
+KDF = {"name": "argon2id", "m": 65536, "t": 3, "p": 4, "salt": "c2FsdHNhbHRzYWx0c2FsdA=="}
 KID = hmac.digest(KEY, b"harvester key id 1", "sha256").hex()[:16]
 
 
@@ -102,6 +104,11 @@ def records() -> dict[str, bytes]:
         "ok--nothing-in-it": assembled(*parts(b"")),
         "ok--every-byte": assembled(*parts(bytes(range(256)) * 3)),
         "ok--generation-nought": assembled(*parts(b"first", generation=0)),
+        "ok--of-a-passphrase": assembled(*parts(kdf=KDF)),
+        "store_corrupt--kdf-salt-too-short": assembled(*parts(kdf=KDF | {"salt": "AAAA"})),
+        "store_corrupt--kdf-costs-a-text": assembled(*parts(kdf=KDF | {"m": "65536"})),
+        "store_tampered--kdf-beyond-all-reason": assembled(*parts(kdf=KDF | {"m": 2**31})),
+        "store_too_new--kdf-unknown": assembled(*parts(kdf=KDF | {"name": "scrypt"})),
         "store_corrupt--nothing": b"",
         "store_corrupt--cut-short": good[:-30],
         "store_corrupt--first-half": good[: len(good) // 2],

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import alarms
 import private
 import sealed
+import key_rules
 from mutant import Mutant
 
 _BROWSERLESS = (
@@ -23,6 +24,7 @@ def _off(name: str, file: str, old: str, new: str, *tests: str) -> Mutant:
 def mutants() -> Iterator[Mutant]:
     """One for each rule: what it says, where it stands, and how it is gone."""
     yield from sealed.mutants()
+    yield from key_rules.mutants()
     yield _off(
         "only our own probe takes a session away",
         "keeper.py",

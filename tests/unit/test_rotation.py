@@ -157,8 +157,12 @@ def test_a_spare_is_taken_and_one_that_sealed_once_is_none(root: Path) -> None:
     rotation = Rotation(OWN, root)
     spare = rotation.new()
     assert {one.kid: one.state for one in rotation.listed()}[spare] == "spare"
-    assert rotation.rotate().primary == spare
-    assert rotation.rotate().primary not in records(root) and len(rotation.listed()) == 3
+    more = rotation.new()
+    done = rotation.rotate()
+    assert done.primary == spare and more not in done.opens
+    assert {one.kid: one.state for one in rotation.listed()}[more] == "spare"
+    assert rotation.rotate().primary == more
+    assert rotation.rotate().primary not in (spare, more) and len(rotation.listed()) == 4
 
 
 def test_whoever_runs_on_seals_with_the_new_key_at_once(root: Path) -> None:
