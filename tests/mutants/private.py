@@ -38,3 +38,10 @@ def mutants() -> Iterator[Mutant]:
         "    pass\n",
         _PROCESS,
     )
+    yield Mutant(
+        "a stored session stays with its origin",
+        "whose.py",
+        "    if session.origin != profile.site.origin:\n",
+        "    if False:\n",
+        ("tests/cli/test_bound_to_origin.py",),
+    )
