@@ -451,7 +451,7 @@ async def test_what_runs_under_a_lease_ends_with_it(
         except ConnectionResetError:
             rest = b""
         await site.ended.wait()
-        assert asyncio.get_running_loop().time() - began < 1
+        assert asyncio.get_running_loop().time() - began < 5
     if target == "stream":
         assert b"0\r\n\r\n" not in rest, "an answer that broke off does not look whole"
     else:
