@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import hand_out_rules
 from mutant import Mutant
 
 _BROWSERLESS = (
@@ -541,3 +542,4 @@ def mutants() -> Iterator[Mutant]:
         "if False:",
         "tests/unit/test_setcookie.py",
     )
+    yield from hand_out_rules.mutants()
