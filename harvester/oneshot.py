@@ -19,6 +19,7 @@ from harvester.errors import (
     Usage,
 )
 from harvester.keeper import Keeper
+from harvester.outlets.files import Files
 from harvester.overseer import Step
 from harvester.passkeys import Passkey
 from harvester.pause import Pause
@@ -138,7 +139,14 @@ class OneShot:
         """Hand out nothing of a profile, or of all; for a daemon that starts later, too."""
         prepare(self._settings.process.store)
         pause = self._pause()
-        return {"done": True, "changed": pause.set(name), **pause.shown()}
+        try:
+            changed = pause.set(name)
+        finally:
+            # What a daemon left there when it ended.
+            for one in self._settings.profiles.values():
+                if name in (None, one.name):
+                    Files(one, allowed=lambda: False).settle()
+        return {"done": True, "changed": changed, **pause.shown()}
 
     async def resume(self, name: str | None) -> dict[str, Any]:
         """End that.  Raises Usage for one profile where all are paused."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import alarms
+import hand_out_rules
+import key_rules
 import private
 import sealed
-import key_rules
 from mutant import Mutant
 
 _BROWSERLESS = (
@@ -661,3 +662,4 @@ def _of_leases() -> Iterator[Mutant]:
         "            event(",
         book,
     )
+    yield from hand_out_rules.mutants()

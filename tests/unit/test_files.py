@@ -18,6 +18,8 @@ from harvester.profile import KeptFile, Profile, Site
 from harvester.session import Served
 from harvester.vault.durable import Disk
 
+SERVED = Served(a_session())
+
 
 def keeping(*kept: tuple[str, Path]) -> Profile:
     files = tuple(KeptFile(form, os.fspath(path)) for form, path in kept)
@@ -174,3 +176,45 @@ def test_after_a_sign_out_no_file_is_left_and_none_comes_back(place: Path) -> No
     assert other.is_symlink(), "what is not ours is not removed"
     files.retry()
     assert not path.exists()
+
+
+def test_what_is_paused_lies_in_no_file_and_comes_back(tmp_path: Path) -> None:
+    allowed = True
+    filed: list[int] = []
+    path = tmp_path / "cookie"
+    files = Files(
+        keeping(("cookie", path)),
+        allowed=lambda: allowed,
+        filed=lambda session: filed.append(session.generation),
+    )
+    files.publish(SERVED)
+    assert path.exists() and filed == [SERVED.session.generation]
+    allowed = False
+    files.settle()
+    assert not path.exists()
+    files.publish(SERVED)
+    files.retry()
+    assert not path.exists() and len(filed) == 1
+    allowed = True
+    files.settle()
+    assert path.exists() and len(filed) == 2
+
+
+def test_one_that_could_not_be_removed_when_it_was_paused_is_removed_later(
+    tmp_path: Path,
+) -> None:
+    allowed = True
+    place = tmp_path / "place"
+    place.mkdir()
+    path = place / "cookie"
+    files = Files(keeping(("cookie", path)), allowed=lambda: allowed)
+    files.publish(SERVED)
+    path.rename(place / "aside")
+    path.mkdir()  # what cannot be removed as a file
+    allowed = False
+    files.settle()
+    assert files.troubles
+    path.rmdir()
+    (place / "aside").rename(path)
+    files.retry()
+    assert not path.exists() and not files.troubles

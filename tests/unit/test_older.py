@@ -168,6 +168,7 @@ async def test_a_process_that_holds_the_last_one_serves_it_on_and_stores_it_agai
     kept.put_back("session")
     for _ in range(2):
         await engine.keeper.follow_store()
+        await engine.keeper.handout.settle()  # the alarm is written down too, under the same lock
     assert (await engine.keeper.get()).session.generation == 2
     assert kept.stored() == 2
     assert [name for name, _ in heard if name == "store.rolled_back"] == ["store.rolled_back"]
