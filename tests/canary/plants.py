@@ -62,8 +62,9 @@ def planted(scope: Scope, processes: Processes, read_capture: Callable[[], str] 
     if read_capture is not None:
         os.write(1, PLANT.encode())
         scope.text("captured", "of the plants", read_capture())
-    with _living() as pid:
-        _until_seen(processes, scope, pid)
+    with tempfile.TemporaryDirectory() as profile, _living(profile):
+        _write(Path(profile, "Cookies"), b"SQLite" + PLANT.encode())
+        _until_seen(processes, scope)
 
 
 def _raise(behind: str) -> None:
@@ -82,29 +83,30 @@ def _raise(behind: str) -> None:
 
 
 @contextmanager
-def _living() -> Iterator[int]:
-    """A process with a canary in its words, with a child that has one in its environment; not by
-    the way that is tapped."""
+def _living(profile: str) -> Iterator[None]:
+    """A browser, as far as anybody looks, with a canary in its words; with a child that has one
+    in its environment; not started by the way that is tapped."""
     inner = f"PLANTED='{PLANT}' sh -c 'read line; :'; :"
     end, begin = os.pipe()
     pid = os.posix_spawn(
-        "/bin/sh", ["sh", "-c", inner, "harvester", PLANT], {"PATH": os.environ.get("PATH", "")},
+        "/bin/sh", ["sh", "-c", inner, "harvester", PLANT, f"--user-data-dir={profile}"],
+        {"PATH": os.environ.get("PATH", "")},
         file_actions=[(os.POSIX_SPAWN_DUP2, end, 0), (os.POSIX_SPAWN_CLOSE, begin)],
     )  # fmt: skip
     try:
-        yield pid
+        yield
     finally:
         os.close(begin)
         os.close(end)
         os.waitpid(pid, 0)
 
 
-def _until_seen(processes: Processes, scope: Scope, pid: int) -> None:
+def _until_seen(processes: Processes, scope: Scope) -> None:
     until = time.monotonic() + _SEEN_WITHIN_S
     while time.monotonic() < until:
         processes.look()
         told = [place.kind for place in scope.places() if PLANT.encode() in place.data]
-        if {"cmdline", "environ"} <= set(told):
+        if {"cmdline", "environ", "browser file"} <= set(told):
             return
         time.sleep(0.01)
 
@@ -148,7 +150,7 @@ def _write(path: Path, data: bytes) -> None:
 
 EXPECTED = {
     "log", "exception", "error", "argv", "cmdline", "environ", "stdout", "stderr", "file",
-    "log file", "crash dump", "state", "opened", "left behind",
+    "log file", "crash dump", "state", "opened", "left behind", "browser file",
 }  # fmt: skip
 
 

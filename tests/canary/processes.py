@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,11 @@ _OURS = re.compile(rb"(^|[\0/])harvester(\.[a-z_.]+)?(\0|$)|/playwright/driver/|
 _NOT_OURS = re.compile(rb"harvester\.standin|marked_standin|pytest")
 # A profile directory of a browser: what it writes there lives as long as the browser.
 _PROFILE = re.compile(rb"--user-data-dir=([^\0]+)")
+# When it is looked into, in seconds after it was first seen: while pages are open, and once more
+# when most sign-ins are about to end.
+_PROFILE_AT_S = (0.5, 1.5, 4.0)
+
+_FILE_MOST_BYTES = 256 << 10
 
 Tell = Callable[[str, str, bytes], None]
 
@@ -48,7 +55,8 @@ class Processes:
         self._thread = threading.Thread(target=self._run, name="canary-processes", daemon=True)
         self.closed = 0
         """Environments that the kernel did not show us: those of hardened processes."""
-        self.profiles: set[Path] = set()
+        self._profiles: dict[Path, list[float]] = {}
+        self._written: dict[str, tuple[int, float]] = {}
 
     def start(self) -> None:
         self._thread.start()
@@ -69,6 +77,29 @@ class Processes:
             # A child's number may be below its parent's: twice round finds both.
             for pid in [*sorted(there - self._seen.keys()), *sorted(there)]:
                 self._look_at(pid)
+            now = time.monotonic()
+            for profile, when in list(self._profiles.items()):
+                if now >= when[0]:
+                    self._profiles[profile] = when[1:]
+                    self._look_into(profile)
+                if not self._profiles[profile]:
+                    del self._profiles[profile]
+
+    def _look_into(self, profile: Path) -> None:
+        """What the browser wrote since the last look; the directory ends with its sign-in."""
+        for folder, _, names in os.walk(profile):
+            for name in names:
+                path = os.path.join(folder, name)
+                try:
+                    about = os.lstat(path)
+                    state = (about.st_size, about.st_mtime)
+                    if not stat.S_ISREG(about.st_mode) or self._written.get(path) == state:
+                        continue
+                    self._written[path] = state
+                    data = Path(path).read_bytes()[:_FILE_MOST_BYTES]
+                except OSError:
+                    continue  # browsers make and remove files all the time
+                self._tell("browser file", os.path.relpath(path, profile.parent), data)
 
     def _look_at(self, pid: int) -> None:
         seen = self._seen.get(pid)
@@ -89,7 +120,9 @@ class Processes:
             seen.words = words
             self._tell("cmdline", _line(words), words)
             for found in _PROFILE.findall(words):
-                self.profiles.add(Path(os.fsdecode(found)))
+                now = time.monotonic()
+                when = [now + after_s for after_s in _PROFILE_AT_S]
+                self._profiles.setdefault(Path(os.fsdecode(found)), when)
         above = self._seen.get(seen.parent)
         if above is None or not _OURS.search(above.words) or _NOT_OURS.search(above.words):
             return  # its user started it
