@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -26,11 +26,9 @@ from harvester.paths import config_candidates, default_store
 from harvester.profile import (
     DEFAULT_PROFILE,
     KeptFile,
-    KeyChoice,
     Limit,
     PageRule,
     Profile,
-    SecretSource,
     Site,
 )
 from harvester.settings import sources, together, values
@@ -43,6 +41,7 @@ from harvester.settings.model import (
     Everything,
     ProfileFields,
 )
+from harvester.settings.process import Process
 from harvester.settings.values import Wrong
 from harvester.signin.dialogue import BrowserChoice
 
@@ -56,44 +55,6 @@ class Shown:
     name: str
     value: str
     where: str
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """What holds for the whole process.
-
-    ``socket`` is the path that was asked for, None means the places of the contract (``paths``).
-    ``sealing`` says where the sealing key is kept.  ``allow_uids`` always holds
-    our own.  ``on_person_needed`` is a program and its words, run when only a person can help.
-    ``audit``: who was given what is written down.  ``confirm``: asked before each hand-out.
-    ``ci``: the environment says that this is a job of a CI system, as they all do.
-    ``proxy`` is ``unix``, ``off``, or ``127.0.0.1:PORT`` or ``[::1]:PORT`` (beside ``unix``);
-    ``proxy_governor``: it keeps its clients below the site's documented limits.
-    """
-
-    store: Path
-    socket: str | None
-    key: SecretSource | None
-    browser: BrowserChoice
-    allow_uids: tuple[int, ...]
-    log_level: Literal["debug", "info", "warning", "error"]
-    log_format: Literal["text", "json"]
-    https_proxy: str | None
-    ca_file: str | None
-    config_path: Path | None
-    on_person_needed: tuple[str, ...] = ()
-    notify: Literal["auto", "off"] = "auto"
-    proxy: str = "unix"
-    proxy_governor: bool = True
-    audit: bool = True
-    confirm: tuple[str, ...] = ()
-    ci: bool = False
-    passphrase: SecretSource | None = None
-    key_source: Literal["keyring"] | None = None
-
-    @property
-    def sealing(self) -> KeyChoice:
-        return KeyChoice(self.key, self.passphrase, keyring=self.key_source == "keyring")
 
 
 @dataclass(frozen=True, slots=True)
