@@ -112,7 +112,7 @@ async def serve(settings: Settings, reread: Reread) -> int:
 
 def _sweep() -> None:
     """End what sign-ins left that were killed with the daemon before us."""
-    swept = sweep(scratch_root())
+    swept = sweep(scratch_root(), thorough=True)
     if swept.processes or swept.directories:
         event("browser.leftovers", processes=swept.processes, directories=swept.directories)
 

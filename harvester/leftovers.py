@@ -58,11 +58,16 @@ def _on_tmpfs(path: Path) -> bool:
     return any(line.split()[1:3] == [str(path), "tmpfs"] for line in mounts.splitlines())
 
 
-def sweep(root: Path) -> Swept:
-    """End and remove what is left below ``root``; what belongs to a living sign-in stays."""
-    homes = _homes(root)
+def sweep(root: Path, *, thorough: bool = False) -> Swept:
+    """End and remove what is left below ``root``; what belongs to a living sign-in stays.
+
+    ``thorough``: also processes whose directory is gone already, for which every process of ours
+    is looked at; a sign-in that finds no directory spares itself that.
+    """
+    places = set(root.glob(PREFIX + "*"))
+    homes = _homes(root) if places or thorough else {}
     ended = removed = 0
-    for left in {*root.glob(PREFIX + "*"), *homes}:
+    for left in {*places, *homes}:
         lock = _claimed(left)
         if lock is None:
             continue
