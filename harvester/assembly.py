@@ -342,6 +342,7 @@ class House:
             on_change=lambda: self.on_change(profile.name),
             summons=Summons(profile.name, records=records, call=self._on_person),
         )
+        keeper.handout.only_looks = self._only_look
         bundles = Bundles(profile, records=records, staging=staging, clock=clock)
         return _Room(keeper, files, client, bundles)
 

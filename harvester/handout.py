@@ -35,6 +35,8 @@ from harvester.tripwire import Alarm
 
 # Another process at work on the profile is waited for so long; then the next ledger read tells.
 _PATIENCE_S = 60.0
+# An end that somebody asked for is not held up for longer; what is not written is seen again.
+_CLOSE_S = 5.0
 
 
 class Handout:
@@ -56,6 +58,8 @@ class Handout:
         self._taken_back = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self.only_looks = False
+        """Shuts the door, and writes, takes back and tells nothing: for who only shows a store."""
         self.shut: HarvesterError | None = None
         """Why nothing may be handed out; None where it may."""
         records.watched_by(self.see, self._put_back)
@@ -143,7 +147,7 @@ class Handout:
                 loop.call_soon_threadsafe(self._begin)
 
     def _begin(self) -> None:
-        if self._task is None and self._loop is not None:
+        if self._task is None and self._loop is not None and not self.only_looks:
             self._task = self._loop.create_task(self.settle())
             self._task.add_done_callback(self._done)
 
@@ -209,7 +213,7 @@ class Handout:
         if self._task is None and self._pending is not None:
             self._begin()
         if self._task is not None:
-            await asyncio.wait({self._task}, timeout=_PATIENCE_S)
+            await asyncio.wait({self._task}, timeout=_CLOSE_S)
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -487,6 +487,21 @@ async def test_a_session_that_was_put_back_is_an_alarm_until_a_person_says_it_wa
     assert len(told.of("alarm.raised")) == 1
 
 
+async def test_who_only_shows_a_store_writes_nothing_into_it(house: House, told: Told) -> None:
+    await twice(house, profile(**HOLD))
+    shutil.copy(house.root / "kept" / "session", record(house, "session"))
+    before = record(house, "ledger").read_bytes()
+    engine = Engine(house.root, house.world, profile(**HOLD))
+    engine.keeper.handout.only_looks = True
+    await engine.keeper.start()
+    await settled(engine)
+    assert profile_status(engine.keeper, 0.0)["state"] == "latched"
+    await engine.keeper.close()
+    assert record(house, "ledger").read_bytes() == before and told.of("alarm.raised") == []
+    await refuses_all(await house.open(profile(**HOLD)))
+    assert len(told.of("alarm.raised")) == 1
+
+
 async def test_a_ledger_that_was_put_back_is_one_too(house: House) -> None:
     await twice(house, profile(**HOLD))
     shutil.copy(house.root / "kept" / "ledger", record(house, "ledger"))
