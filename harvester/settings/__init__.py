@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -76,10 +76,10 @@ class Process:
     allow_uids: tuple[int, ...]
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["text", "json"]
-    https_proxy: str | None
+    https_proxy: str | None = field(repr=False)  # often with a user and his password in it
     ca_file: str | None
     config_path: Path | None
-    on_person_needed: tuple[str, ...] = ()
+    on_person_needed: tuple[str, ...] = field(default=(), repr=False)  # may hold a token
     notify: Literal["auto", "off"] = "auto"
     proxy: str = "unix"
     proxy_governor: bool = True
