@@ -176,7 +176,7 @@ def test_no_child_of_a_sign_in_has_a_secret_in_its_words_or_variables(
     cookie = out.decode().strip().partition("=")[2]
     assert cookie and not (tmp_path / "keys").exists()
     allowed = {*confine._KEPT, *confine._HOME_NAMES, *inherited(dict.fromkeys(variables, ""))}
-    # What the browser sets for its own children is its matter; of ours these go along and no others.
+    # What the browser sets for its own children is its matter; of ours only these go along.
     assert variables & home.environ().keys() <= allowed
     assert not {
         one for one in variables if one.startswith(("HARVESTER_", "DEBUG", "NODE_OPT", "AWS"))
