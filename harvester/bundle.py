@@ -122,6 +122,8 @@ class Bundles:
         if held is not None:
             raise held
         session = self._session(ledger)
+        if session is not None and session.origin != self._profile.site.origin:
+            session = None  # the bundle names the settings' origin, and this is another's
         state = self._records.identity_state()
         if (
             session is None

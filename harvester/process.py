@@ -17,8 +17,13 @@ from collections.abc import Iterator
 PR_GET_DUMPABLE = 3
 PR_SET_DUMPABLE = 4
 
+# Python's ssl writes the keys of each connection there: with them, who recorded the wire reads the
+# cookie.  (aiohttp opens the file when it is imported.)
+KEY_LOG = "SSLKEYLOGFILE"
+
 # The soft limit that we were started with; None until ``harden`` lowered it.
 _core_at_start: int | None = None
+_set_aside: dict[str, str] = {}
 
 
 def harden() -> None:
@@ -37,8 +42,15 @@ def harden() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
         if _core_at_start is None:
             _core_at_start = soft
+    if (path := os.environ.pop(KEY_LOG, None)) is not None:
+        _set_aside[KEY_LOG] = path
     if sys.platform == "linux":
         prctl(PR_SET_DUMPABLE, 0)
+
+
+def environment_of_the_user() -> dict[str, str]:
+    """Ours, with what was set aside: for a program that the user runs through us."""
+    return {**os.environ, **_set_aside}
 
 
 @contextlib.contextmanager

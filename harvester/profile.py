@@ -29,7 +29,11 @@ class SecretSource:
     name: str
     value: str = field(default="", repr=False)
     path: str = ""
-    argv: tuple[str, ...] = ()
+    argv: tuple[str, ...] = field(default=(), repr=False)  # its words may hold a token
+
+    def __reduce__(self) -> str:
+        """Not pickled, and so not copied deeply either: only ``as_dict`` lets a value out."""
+        raise TypeError("where a secret comes from is not pickled")
 
     def as_dict(self) -> dict[str, Any]:
         return {

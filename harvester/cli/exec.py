@@ -25,6 +25,7 @@ from harvester.cli.giving import in_form, keep, session_text
 from harvester.cli.token import Duration
 from harvester.client import Client
 from harvester.errors import HarvesterError, Usage
+from harvester.process import environment_of_the_user
 from harvester.redact import clean
 from harvester.watching import Watching
 
@@ -74,7 +75,7 @@ def command(
         }
         with _Kept(client, name, form, path, told["generation"]):
             try:
-                return child.run(words, {**os.environ, **session, **_proxy(client)})
+                return child.run(words, {**environment_of_the_user(), **session, **_proxy(client)})
             except OSError as error:
                 sys.stderr.write(f"harvester: {clean(words[0])}: {error.strerror}\n")
                 return _NOT_FOUND if isinstance(error, FileNotFoundError) else _NOT_RUNNABLE

@@ -5,7 +5,7 @@ Reads nothing and checks nothing; it is frozen, so that nobody changes it under 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -33,15 +33,15 @@ class Process:
     allow_uids: tuple[int, ...]
     log_level: Literal["debug", "info", "warning", "error"]
     log_format: Literal["text", "json"]
-    https_proxy: str | None
+    https_proxy: str | None = field(repr=False)  # often with a user and his password in it
     ca_file: str | None
     config_path: Path | None
-    on_person_needed: tuple[str, ...] = ()
+    on_person_needed: tuple[str, ...] = field(default=(), repr=False)  # may hold a token
     notify: Literal["auto", "off"] = "auto"
     proxy: str = "unix"
     proxy_governor: bool = True
     audit: bool = True
-    confirm: tuple[str, ...] = ()
+    confirm: tuple[str, ...] = field(default=(), repr=False)  # as well
     ci: bool = False
     passphrase: SecretSource | None = None
     key_source: Literal["keyring"] | None = None

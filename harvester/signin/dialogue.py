@@ -52,7 +52,7 @@ class BrowserChoice:
 
     browser: str | None = None
     sandbox: Literal["auto", "on", "off"] = "auto"
-    https_proxy: str | None = None
+    https_proxy: str | None = field(default=None, repr=False)  # may hold a password
     ca_file: str | None = None
     hosts: tuple[str, ...] = ()
 

@@ -120,7 +120,7 @@ async def test_parameters_reach_the_keeper(client: aiohttp.ClientSession, house:
     async with client.post("/v1/session/refresh") as answer:
         assert answer.status == 200
     async with client.post("/v1/unlock", json={"force": True}) as answer:
-        assert await answer.json() == {"done": True, "cleared": None}
+        assert await answer.json() == {"done": True, "cleared": None, "alarm": None}
     async with client.post("/v1/logout", data=b"") as answer:
         told = {"had_session": True, "signed_out": True, "denied": None}
         assert await answer.json() == {"done": True, **told}

@@ -45,3 +45,10 @@ def mutants() -> Iterator[Mutant]:
         "    if False:\n",
         ("tests/cli/test_bound_to_origin.py",),
     )
+    yield Mutant(
+        "nobody writes down the keys of a connection",
+        "process.py",
+        "if (path := os.environ.pop(KEY_LOG, None)) is not None:",
+        "if (path := os.environ.get(KEY_LOG)) is not None:",
+        _PROCESS,
+    )

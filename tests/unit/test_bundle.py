@@ -208,6 +208,17 @@ async def test_the_bundle_of_another_origin_is_refused(make: Make) -> None:
     assert caught.value.code == "origin_mismatch"
 
 
+async def test_under_another_origin_a_stored_session_is_not_packed(make: Make) -> None:
+    first = await make("1")
+    session = (await first.keeper.get()).session
+    site = profile().site
+    moved = profile(site=type(site)("https://other.example", "https://other.example", "/api"))
+    bundle = await (await restarted(make, "1", moved)).bundles.pack()
+    told = await (await make("2", moved)).bundles.unpack(bundle)
+    assert told["session"] == "none", "the ledger alone goes along"
+    assert first.keeper.current is not None and first.keeper.current.session == session
+
+
 async def test_a_ledger_that_cannot_be_read_is_neither_carried_nor_written_over(
     make: Make, tmp_path: Path
 ) -> None:

@@ -171,6 +171,24 @@ def test_a_users_own_commands_have_the_core_limit_that_the_user_has(place: Path)
     assert (place / "hook").read_text().split() == [theirs]
 
 
+LOGGED = """
+import os, sys
+from harvester.process import environment_of_the_user, harden
+harden()
+import aiohttp, ssl
+print(ssl.create_default_context().keylog_filename, os.environ.get("SSLKEYLOGFILE"))
+print(environment_of_the_user()["SSLKEYLOGFILE"])
+"""
+
+
+def test_no_process_with_the_session_logs_the_keys_of_its_connections(place: Path) -> None:
+    log = place / "keys"
+    ours = start(place, "-c", LOGGED, SSLKEYLOGFILE=str(log))
+    out, said = ours.communicate(timeout=START_S)
+    assert out.decode().split() == ["None", "None", str(log)], said
+    assert not log.exists()
+
+
 def test_status_tells_what_keeps_the_memory(place: Path) -> None:
     daemon = start(place, *HARVESTER, "serve")
     until((place / "run" / "s").exists)
