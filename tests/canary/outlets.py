@@ -80,6 +80,14 @@ OUTLETS: tuple[Outlet, ...] = (
         test=r"/test_(cli_(token|credential|github)|api_token)\.py::",
     ),
     _outlet(
+        "the signer's line",
+        "its standard output is the one way to its parent, which proves and keeps the session; the"
+        " password, the seed and the identity state do not go there unsealed",
+        "stdout",
+        _SESSION,
+        r"^python -P -m harvester\.signin$",
+    ),
+    _outlet(
         "kept files",
         "HARVESTER_FILES keeps them written, 0600, for programs that read files",
         "file",
