@@ -65,6 +65,22 @@ OUTLETS: tuple[Outlet, ...] = (
         r"(^|/)key$",
     ),
     _outlet(
+        "a key's other places, as the tests play them",
+        "a systemd credential is a file of that name; the stand-in for a keyring is a file of its own",
+        "file",
+        "key",
+        r"/(creds/HARVESTER_KEY|kept)$|_keeps_the_key[^/]*/kept",
+        test=r"/test_key_places\.py::",
+    ),
+    _outlet(
+        "key new",
+        "prints a fresh key, for whoever keeps his keys elsewhere",
+        "captured",
+        "key",
+        "^stdout",
+        test=r"/test_cli_key\.py::test_a_fresh_key_is_printed",
+    ),
+    _outlet(
         "what a command gives out",
         "token, export, exec's program and the socket give the session on standard output",
         "stdout",
@@ -77,7 +93,7 @@ OUTLETS: tuple[Outlet, ...] = (
         "captured",
         _SESSION,
         "^stdout",
-        test=r"/test_(cli_(token|credential|github)|api_token)\.py::",
+        test=r"/test_(cli_(token|credential|github)|api_token|bound_to_origin)\.py::",
     ),
     _outlet(
         "the signer's line",
@@ -93,7 +109,7 @@ OUTLETS: tuple[Outlet, ...] = (
         "file",
         _SESSION,
         r"/(kept-)?(json|value|netscape|storage-state|header|env|curl|cookie|there)$",
-        test=r"/test_(files|formats_for_real)\.py::",
+        test=r"/test_(files|formats_for_real|hand_outs_for_real|tripwire_for_real)\.py::",
     ),
     _outlet(
         "token --output",
