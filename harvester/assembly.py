@@ -28,18 +28,17 @@ from harvester.porter import Porter
 from harvester.profile import Profile
 from harvester.records import Records, Store
 from harvester.session import Served
-from harvester.settings import Process, Settings
+from harvester.settings import Settings
 from harvester.sign_ins import SignIns
 from harvester.signer import Signer
 from harvester.staging import Staging
 from harvester.status import glance, whole_status
 from harvester.steady import SteadyClock
+from harvester.storeroom import open_store
 from harvester.summons import Call, Summons
 from harvester.timeline import Timeline
-from harvester.vault.directory import DirectoryStore, prepare
 from harvester.vault.nothing import NoStore
-from harvester.vault.ring import LiveRing, ring_of
-from harvester.vault.seal import Seal
+from harvester.vault.ring import LiveRing
 
 if TYPE_CHECKING:
     from harvester.probe import SiteClient
@@ -368,15 +367,3 @@ class _Room:
     async def close(self) -> None:
         await self.keeper.close()
         await self.client.close()
-
-
-def open_store(process: Process, *, only_look: bool) -> tuple[Store, LiveRing | None]:
-    """The store and its keys; none where there is no store yet.  Raises StoreError, KeyWrong."""
-    if only_look and not os.path.lexists(process.store):
-        return NoStore(), None
-    prepare(process.store)
-    ring = ring_of(process.sealing, process.store)
-    store = DirectoryStore(process.store, Seal(ring))
-    for warning in ring.open(may_create=not store.has_records()):
-        event("key.warning", level=logging.WARNING, why=warning)
-    return store, ring

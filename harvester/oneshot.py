@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from harvester.assembly import House, nobody_watches, open_store
+from harvester.assembly import House, nobody_watches
 from harvester.clock import SystemClock
 from harvester.errors import (
     HarvesterError,
@@ -28,6 +28,7 @@ from harvester.records import Records
 from harvester.session import Cookie, Served
 from harvester.settings import Settings
 from harvester.sign_ins import HEADED_LIMIT_S
+from harvester.storeroom import open_store
 from harvester.vault.directory import prepare
 from harvester.vault.keys import KEY_NAME
 from harvester.verdict import Verdict

@@ -83,8 +83,8 @@ def _place(call: Call, which: str | None) -> tuple[str, str | None]:
 
 
 def _records(call: Call, profile: str) -> Records:
-    from harvester.assembly import open_store  # pulls in the engine: only where it is needed
     from harvester.log import configure
+    from harvester.storeroom import open_store  # pulls in the engine: only where it is needed
 
     configure("error" if call.quiet else "warning", "text")
     store, _ = open_store(call.settings().process, only_look=True)

@@ -66,7 +66,7 @@ OUTLETS: tuple[Outlet, ...] = (
     ),
     _outlet(
         "a key's other places, as the tests play them",
-        "a systemd credential is a file of that name; the stand-in for a keyring is a file of its own",
+        "a systemd credential is a file of that name; the keyring of the tests is a file",
         "file",
         "key",
         r"/(creds/HARVESTER_KEY|kept)$|_keeps_the_key[^/]*/kept",

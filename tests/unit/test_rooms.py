@@ -40,7 +40,7 @@ FLOORS = {
         "witness",
     ),
     "outlets": ("outlets",),
-    "assembly": ("assembly", "daemon", "hand_outs", "oneshot", "reload"),
+    "assembly": ("assembly", "storeroom", "daemon", "hand_outs", "oneshot", "reload"),
     "faces": (
         "__main__", "cli", "client", "credential", "demo", "dial", "hot", "sdk", "unanswered",
         "watching",
