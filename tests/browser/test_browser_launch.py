@@ -141,14 +141,6 @@ def test_no_process_of_a_sign_in_is_given_a_variable_that_spies(seen: Seen) -> N
     assert not seen.keys.exists(), "neither the browser nor we ourselves"
 
 
-def test_no_process_of_a_sign_in_hears_strangers(seen: Seen) -> None:
-    assert seen.listening == []
-    lines = [" ".join(words) + " " for words in seen.words.values()]
-    assert any("--remote-debugging-pipe" in line for line in lines)
-    for line in lines:
-        assert not [one for one in OPEN_DOORS if one in line], line
-
-
 def test_pages_of_different_sites_stay_in_different_processes(seen: Seen) -> None:
     off = [w for words in seen.words.values() for w in words if w.startswith("--disable-features=")]
     assert off and not [one for words in off for one in FEATURE_OFF if one in words.split("=")[1]]
@@ -223,6 +215,9 @@ class Allowed:
             await browser.launch(find_browser(before.get("HARVESTER_BROWSER")), BrowserChoice())
             await browser.open([], Traffic(hostile.site))
             self.sandboxed = browser.sandboxed
+            below = descendants(os.getpid())
+            pids = {one for one in below if environ_of(one).get("HOME") == str(scratch.path)}
+            self.words, self.listening = words_of(pids), listening(pids)
             await browser.go(hostile.identity + "/", hostile.identity)
             async with asyncio.timeout(15):
                 self.told: dict[str, Any] = await browser.window.evaluate("window.looked")
@@ -251,6 +246,15 @@ class Allowed:
 @pytest.fixture(scope="module")
 def allowed() -> Allowed:
     return Allowed()
+
+
+def test_no_process_of_a_sign_in_hears_strangers(seen: Seen, allowed: Allowed) -> None:
+    for one in (seen, allowed):
+        assert one.listening == []
+        lines = [" ".join(words) + " " for words in one.words.values()]
+        assert any("--remote-debugging-pipe" in line for line in lines)
+        for line in lines:
+            assert not [door for door in OPEN_DOORS if door in line], line
 
 
 def test_a_page_gets_no_answer_by_a_dialog(allowed: Allowed) -> None:

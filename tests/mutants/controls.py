@@ -35,11 +35,8 @@ def _off(
 
 _NO_ORIGIN = (
     "signin/guard.py",
-    """    if origin is None:
-        return f"{origin_of(place.chain[0])""",
-    """    origin = origin_of(place.chain[0])
-    if origin is None:
-        return f"{origin_of(place.chain[0])""",
+    "if origin is None or origin not in allowed:",
+    "if origin is None:",
 )
 _NOT_DECIDED = (
     "signin/decide.py",
@@ -51,7 +48,7 @@ _NOT_DECIDED = (
 def mutants() -> Iterator[Mutant]:
     yield from _where_a_secret_goes()
     yield from _what_is_seen()
-    yield from _how_it_is_typed()
+    yield from _when_it_is_sent()
     yield from _what_a_browser_may()
     yield from _who_else_is_there()
 
@@ -91,7 +88,7 @@ def _where_a_secret_goes() -> Iterator[Mutant]:
         "profile.py",
         '(f":{port}" if port and port != default else "")',
         '""',
-        f"{_PAGES}::test_another_port_is_another_place",
+        _GUARD,
     )
     yield _off(
         "http is for loopback only",
@@ -112,12 +109,14 @@ def _where_a_secret_goes() -> Iterator[Mutant]:
         "signin/guard.py",
         "if place.script_origin != origin:",
         "if False:",
-        _lure("a sandbox"),
-        also=(
-            "signin/browser/grip.py",
-            'if sandbox is not None and "allow-same-origin" not in sandbox.lower().split():',
-            "if False:",
-        ),
+        _GUARD,
+    )
+    yield _off(
+        "a password goes into no field that shows it",
+        "signin/guard.py",
+        'if place.shows and what == "password":',
+        "if False:",
+        _GUARD,
     )
     yield _off(
         "no new password is chosen",
@@ -131,7 +130,8 @@ def _where_a_secret_goes() -> Iterator[Mutant]:
         "signin/act.py",
         "            targets.append(submit.formaction)\n",
         "            pass\n",
-        _bend("a button that sends elsewhere"),
+        _bend("a button that turns away"),
+        _lure("a picture as the button"),
     )
     yield _off(
         "what Enter presses counts",
@@ -180,21 +180,7 @@ def _what_is_seen() -> Iterator[Mutant]:
     )
 
 
-def _how_it_is_typed() -> Iterator[Mutant]:
-    yield _off(
-        "it goes into the element that was looked at, and not where the focus is",
-        "signin/browser/grip.py",
-        'if await through("type", self._handle.evaluate(_TYPE, given), self._frame) is not True:',
-        "await self._frame.page.keyboard.type(text, delay=20)\n        if not given:",
-        _bend("a frame that takes the focus"),
-    )
-    yield _off(
-        "a field that lost the focus gets nothing",
-        "signin/type.js",
-        "if (!fit() || el.getRootNode().activeElement !== el) return false;",
-        "if (el.getRootNode().activeElement !== el) return false;",
-        _bend("a field that becomes readable"),
-    )
+def _when_it_is_sent() -> Iterator[Mutant]:
     yield _off(
         "what was typed is looked at again before it is sent",
         "signin/act.py",

@@ -16,8 +16,8 @@ import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
 
+import harvester
 from harvester.signin.find import find_browser
-from standin import ROOT
 
 NOBODY = 65534
 
@@ -77,7 +77,7 @@ class Land:
         venv = place / "venv"
         home = Path(site.getsitepackages([str(venv)])[0])
         linked(Path(sysconfig.get_path("purelib")), _parent(home))
-        linked(ROOT / "harvester", home / "harvester")
+        linked(Path(harvester.__file__).parent, home / "harvester")
         (venv / "bin").mkdir()
         (venv / "pyvenv.cfg").write_text(f"home = {real.parent}\n")
         self.python = venv / "bin" / "python"

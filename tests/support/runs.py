@@ -50,7 +50,9 @@ class Home:
         (place / "config.toml").touch(mode=0o600)
 
     def environ(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        # PYTHONPATH: a mutant of the program stands there (see tests/mutants).
+        names = ("PATH", "HOME", "LANG", "PYTHONPATH")
+        kept = {name: os.environ[name] for name in names if name in os.environ}
         return {**kept, **{name: value for name, value in self.env.items() if value is not None}}
 
     def run(self, *words: str, **env: str | None) -> subprocess.CompletedProcess[str]:
