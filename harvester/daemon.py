@@ -183,8 +183,10 @@ def _tell(profile: str, step: Step) -> None:
 
 def _timer(house: House, leases: Leases) -> Timer:
     async def tick() -> None:
-        await leases.tick()  # first: it is quick, and ends what a suspended machine let live
-        await house.tick()
+        try:
+            await leases.tick()  # first: it ends what a suspended machine let live
+        finally:
+            await house.tick()
 
     timer = Timer(SystemClock())
     house.on_change = timer.soon
