@@ -50,7 +50,8 @@ class Porter:
 
     def lets_at_once(self, profile: str) -> bool:
         """What was handed out before may be handed out again without asking anybody."""
-        return not self.asks and self.pause.refusal(profile) is None
+        confirm = self.confirm
+        return (confirm is None or not confirm.words) and self.pause.refusal(profile) is None
 
     def check(self, profile: str) -> None:
         """Raises Paused."""

@@ -87,7 +87,9 @@ class Tally:
 
     def served(self, outlet: str, profile: str, form: str) -> None:
         """A session was given out.  The outlets themselves know few words for ``form``."""
-        self._add(self._served, outlet, profile, form)
+        labels, served = (outlet, profile, form), self._served
+        with self._lock:  # not by ``_add``: this is for each request that is answered from memory
+            served[labels] = served.get(labels, 0) + 1
 
     def reported(self, profile: str, verdict: str | None) -> None:
         """A report was answered; None: with an error."""
