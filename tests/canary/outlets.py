@@ -157,6 +157,14 @@ OUTLETS: tuple[Outlet, ...] = (
         test=r"/test_cli_github\.py::test_in_whatever_spelling",
     ),
     _outlet(
+        "a copy of the program",
+        "the stand-in's password stands in its own source, and opens nothing",
+        "file",
+        "password",
+        r"/harvester/standin/world\.py$",
+        test=r"tests/mutants/",
+    ),
+    _outlet(
         "a password command's own words",
         "the test's command prints its words: they are the secret by the user's own will",
         "argv, cmdline",

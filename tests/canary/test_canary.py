@@ -256,6 +256,13 @@ def test_an_outlet_lets_through_what_it_is_for_and_nothing_beside_it() -> None:
     assert len({one.name for one in outlets.OUTLETS}) == len(outlets.OUTLETS)
 
 
+def test_no_document_puts_a_session_into_a_commands_words() -> None:
+    root = Path(__file__).parents[2]
+    for path in (root / "README.md", *(root / "docs").rglob("*.md")):
+        for line in path.read_text("utf-8").splitlines():
+            assert "$(harvester token" not in line or "curl" not in line, f"{path.name}: {line}"
+
+
 # the whole of it
 
 _LEAKING = """

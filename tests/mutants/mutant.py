@@ -73,7 +73,9 @@ class Mutant:
             env=environ, cwd=ROOT, capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
         assert Path(where.strip()).is_relative_to(directory), "the tests would see the original"
-        command = [*python, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *self.tests]
+        # Whether the tests themselves notice is the question; elsewhere the canary run looks at them.
+        plain = ["-p", "no:cacheprovider", "-p", "no:canary"]
+        command = [*python, "-m", "pytest", "-x", "-q", *plain, *self.tests]
         try:
             ended = subprocess.run(
                 command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=patience_s,
