@@ -23,7 +23,13 @@ PASSWORD = "Tulip-Anchor-Cobalt-42"
 # What the fakes of tests/support have for a session, and a wizard's test for a password.
 FAKES = {"canary-c00kie": "session", "canary-cookie": "session", "Canary-Tulip-42": "password"}
 
-KINDS = {"s": "session", "i": "identity", "c": "callback code", "j": "session JWT"}
+KINDS = {
+    "s": "session",
+    "i": "identity",
+    "c": "callback code",
+    "m": "intermediate session",
+    "j": "session JWT",
+}
 
 
 def mark(kind: str) -> str:
@@ -41,7 +47,11 @@ def make_recognisable() -> None:
         drawn, who = urlsafe(nbytes), caller()
         if not who.startswith("harvester.standin.") or nbytes not in (24, 32):
             return drawn
-        kind = "c" if nbytes == 24 else "s" if who.endswith(".world") else "i"
+        at_provider = who.endswith(".idp")
+        if nbytes == 24:
+            kind = "c" if at_provider else "m"
+        else:
+            kind = "i" if at_provider else "s"
         # As long as before: some readers have limits, and the odd lengths are in their tests.
         begin = mark(kind)
         return begin + drawn[len(begin) :]

@@ -9,6 +9,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -17,6 +19,7 @@ from canary import outlets, plants, trees
 from canary.forms import base64_cores, forms
 from canary.known import Known, code, recognisable
 from canary.marks import PASSWORD, SEED_WORD, mark
+from canary.plugin import TOLD, Sum
 from canary.processes import Processes
 from canary.scan import Hit, Place, Searched, search
 from canary.taps import Scope, Taps, chain
@@ -254,6 +257,21 @@ def test_an_outlet_lets_through_what_it_is_for_and_nothing_beside_it() -> None:
         assert outlets.outlet_of(Hit(**{**fields, **change})) is None
     assert all(one.why and one.places and one.secrets for one in outlets.OUTLETS)
     assert len({one.name for one in outlets.OUTLETS}) == len(outlets.OUTLETS)
+
+
+def test_an_outlet_that_a_whole_run_did_not_need_fails_it() -> None:
+    option = SimpleNamespace(keyword="", markexpr="", lf=False, collectonly=False)
+    whole = pytest.Config.ArgsSource.TESTPATHS
+    config: Any = SimpleNamespace(stash=pytest.Stash(), option=option, args_source=whole)
+    total = Sum(config)
+    used = {one.name: 1 for one in outlets.OUTLETS[1:]}
+    config.stash[TOLD].append({"used": used, "hits": []})
+    session: Any = SimpleNamespace(exitstatus=pytest.ExitCode.OK)
+    total.pytest_sessionfinish(session)
+    assert total.unused() == [outlets.OUTLETS[0].name]
+    assert session.exitstatus == pytest.ExitCode.TESTS_FAILED
+    option.keyword = "some"
+    assert total.unused() == []
 
 
 def test_no_document_puts_a_session_into_a_commands_words() -> None:
