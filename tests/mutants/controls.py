@@ -48,7 +48,6 @@ _NOT_DECIDED = (
 def mutants() -> Iterator[Mutant]:
     yield from _where_a_secret_goes()
     yield from _what_is_seen()
-    yield from _when_it_is_sent()
     yield from _what_a_browser_may()
     yield from _who_else_is_there()
 
@@ -177,16 +176,6 @@ def _what_is_seen() -> Iterator[Mutant]:
         "return visible && !hiddenFrom(el);",
         "return visible;",
         _UNSEEN,
-    )
-
-
-def _when_it_is_sent() -> Iterator[Mutant]:
-    yield _off(
-        "what was typed is looked at again before it is sent",
-        "signin/act.py",
-        'await self._check(grip, fields, fields.password, "password", typed=True)',
-        "pass",
-        _bend("a form that turns away while the password is typed"),
     )
 
 

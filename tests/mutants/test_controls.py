@@ -17,7 +17,7 @@ PATIENCE_S = 300.0
 
 def test_every_control_can_still_be_switched_off() -> None:
     found = list(controls.mutants())
-    assert len({mutant.name for mutant in found}) == len(found) >= 30
+    assert len({mutant.name for mutant in found}) == len(found) >= 28
     for mutant in found:
         for file, old, _ in mutant.changes():
             text = (ROOT / "harvester" / file).read_text("utf-8")
