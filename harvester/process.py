@@ -35,8 +35,6 @@ def harden() -> None:
     """
     global _core_at_start
     os.umask(0o077)
-    # Python itself writes the keys of every TLS connection to the file that this names.
-    os.environ.pop("SSLKEYLOGFILE", None)
     with contextlib.suppress(OSError, ValueError):
         soft, hard = resource.getrlimit(resource.RLIMIT_CORE)
         resource.setrlimit(resource.RLIMIT_CORE, (0, hard))

@@ -47,11 +47,8 @@ def make_recognisable() -> None:
         drawn, who = urlsafe(nbytes), caller()
         if not who.startswith("harvester.standin.") or nbytes not in (24, 32):
             return drawn
-        at_provider = who.endswith(".idp")
-        if nbytes == 24:
-            kind = "c" if at_provider else "m"
-        else:
-            kind = "i" if at_provider else "s"
+        of_provider, of_site = ("c", "m") if nbytes == 24 else ("i", "s")
+        kind = of_provider if who.endswith(".idp") else of_site
         # As long as before: some readers have limits, and the odd lengths are in their tests.
         begin = mark(kind)
         return begin + drawn[len(begin) :]

@@ -239,8 +239,8 @@ def _what_a_browser_may() -> Iterator[Mutant]:
     yield _off(
         "the keys of our own connections are not written down",
         "process.py",
-        'os.environ.pop("SSLKEYLOGFILE", None)',
-        "pass",
+        "(path := os.environ.pop(KEY_LOG, None))",
+        "(path := os.environ.get(KEY_LOG))",
         f"{_LAUNCH}::test_no_process_of_a_sign_in_is_given_a_variable_that_spies",
     )
     yield _off(

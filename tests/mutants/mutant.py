@@ -73,7 +73,7 @@ class Mutant:
             env=environ, cwd=ROOT, capture_output=True, text=True, check=True,
         ).stdout  # fmt: skip
         assert Path(where.strip()).is_relative_to(directory), "the tests would see the original"
-        # Whether the tests themselves notice is the question; the canary looks at them elsewhere.
+        # Whether the tests notice is the question; elsewhere the canary run looks at them.
         plain = ["-p", "no:cacheprovider", "-p", "no:canary"]
         command = [*python, "-m", "pytest", "-x", "-q", *plain, *self.tests]
         try:
