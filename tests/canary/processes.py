@@ -126,6 +126,10 @@ class Processes:
         above = self._seen.get(seen.parent)
         if above is None or not _OURS.search(above.words) or _NOT_OURS.search(above.words):
             return  # its user started it
+        if words == above.words:
+            # Between fork and exec it is its parent still, the environment too; it is looked at
+            # again when it has words of its own.  A daemon that its user started was caught so.
+            return
         environ = _read(pid, "environ")
         if environ is None:
             self.closed += 1
