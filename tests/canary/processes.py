@@ -38,7 +38,7 @@ Tell = Callable[[str, str, bytes], None]
 class Seen:
     parent: int
     below: bool
-    looks: int = 0
+    looks: float = 0
     words: bytes = b""
 
 
@@ -111,10 +111,11 @@ class Processes:
             below = parent == self._root or (above is not None and above.below)
             seen = self._seen[pid] = Seen(parent, below)
         if seen.below and seen.looks < _LOOKS:
-            seen.looks += 1
-            self._tell_of(pid, seen)
+            # On a machine under load it may be long in coming to words of its own.
+            seen.looks += 1 if self._tell_of(pid, seen) else 1 / 64
 
-    def _tell_of(self, pid: int, seen: Seen) -> None:
+    def _tell_of(self, pid: int, seen: Seen) -> bool:
+        """Tell what is new; whether this process has become what it is to be."""
         words = _read(pid, "cmdline") or b""
         if words and words != seen.words:
             seen.words = words
@@ -125,13 +126,18 @@ class Processes:
                 self._profiles.setdefault(Path(os.fsdecode(found)), when)
         above = self._seen.get(seen.parent)
         if above is None or not _OURS.search(above.words) or _NOT_OURS.search(above.words):
-            return  # its user started it
+            return above is None or words != above.words  # its user started it
+        if words == above.words:
+            # Between fork and exec it is its parent still, the environment too; it is looked at
+            # again when it has words of its own.  A daemon that its user started was caught so.
+            return False
         environ = _read(pid, "environ")
         if environ is None:
             self.closed += 1
         elif environ:
             where = f"of {_line(words)} started by {_line(above.words)}"
             self._tell("environ", where, environ)
+        return True
 
 
 def _parent(pid: int) -> int | None:
