@@ -53,7 +53,7 @@ OUTLETS: tuple[Outlet, ...] = (
     _outlet(
         "the tests of the search itself",
         "they plant canaries to see them found",
-        "file, state, log file, crash dump, opened, argv, cmdline, environ, stdout",
+        "file, browser file, state, log file, crash dump, opened, argv, cmdline, environ, stdout",
         "session, token, key",
         test=r"tests/canary/test_canary\.py::",
     ),
@@ -110,7 +110,7 @@ OUTLETS: tuple[Outlet, ...] = (
         "file",
         _SESSION,
         r"/(kept-)?(json|value|netscape|storage-state|header|env|curl|cookie|there)$",
-        test=r"/test_(files|formats_for_real|hand_outs_for_real|tripwire_for_real)\.py::",
+        test=r"/test_(files|formats_for_real|hand_outs_for_real|planted|tripwire_for_real)\.py::",
     ),
     _outlet(
         "token --output",

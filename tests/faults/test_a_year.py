@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from engine import Engine, profile
+from faultydisk import open_fds
 from harvester.errors import HarvesterError
 from harvester.log import listen
 from harvester.vault.calls import Calls
@@ -77,7 +78,7 @@ class Size:
         return cls(
             sys.getallocatedblocks(),
             pages * os.sysconf("SC_PAGE_SIZE"),
-            len(os.listdir("/proc/self/fd")),
+            open_fds(),
         )
 
 

@@ -28,7 +28,7 @@ from pathlib import Path
 import pytest
 
 from fakehouse import ORIGIN, a_session
-from faultydisk import Unsynced, disk_of
+from faultydisk import Unsynced, disk_of, open_fds
 from foreign import belongs_to_another, is_a_device
 from harvester import log
 from harvester.errors import HarvesterError, StoreUnsafe
@@ -283,7 +283,7 @@ def test_what_was_planted_is_named_and_not_touched(
         path.unlink()
     plant(place, path, monkeypatch)
     planted = looks(path)
-    fds = len(os.listdir("/proc/self/fd"))
+    fds = open_fds()
     expected = row.second_name if plant is second_name else row.others
     assert told(place, row.act) in expected.split(" or ")
     assert place.victim_is_untouched()
@@ -293,7 +293,7 @@ def test_what_was_planted_is_named_and_not_touched(
         # And again, with what the first time left.
         assert told(place, row.act) in (*expected.split(" or "), "ok")
         assert looks(path) == planted
-    assert len(os.listdir("/proc/self/fd")) == fds
+    assert open_fds() == fds
 
 
 class Late(Unsynced):

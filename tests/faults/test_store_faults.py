@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from faultydisk import open_fds
 from harvester.errors import StoreError, StoreFull
 from harvester.vault.directory import DirectoryStore, prepare
 from harvester.vault.durable import Calls, Disk
@@ -66,10 +67,6 @@ def refusing(number: int) -> Callable[[], None]:
 
 def store_at(root: Path, calls: Calls | None = None) -> DirectoryStore:
     return DirectoryStore(root, SEAL, disk=Disk(calls, private_dirs=True))
-
-
-def open_fds() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 @pytest.fixture

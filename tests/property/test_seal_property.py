@@ -117,5 +117,5 @@ def test_a_flip_by_somebody_who_mends_the_checksum_never_gives_another_plaintext
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.text(max_size=20), max_size=4), st.lists(st.text(max_size=20), max_size=4))
 def test_fingerprints_are_equal_for_equal_parts_only(one: list[str], other: list[str]) -> None:
-    key = MasterKey(b"f" * 32)
+    key = KeyRing(MasterKey(b"f" * 32))
     assert (fingerprint(key, *one) == fingerprint(key, *other)) == (one == other)
