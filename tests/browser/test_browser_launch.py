@@ -324,7 +324,7 @@ def test_a_daemon_ends_what_a_killed_one_left_and_nothing_that_lives(
     for pid in (killed.process.pid, *(one for one in signers if _is_signer(one))):
         os.kill(pid, signal.SIGKILL)
     killed.end()
-    assert scratch.exists() and not ended(next(iter(trees[killed])), 0.2)
+    assert scratch.exists() and not all(ended(pid, 0.2) for pid in trees[killed])
     idle = Home(tmp_path, world, HARVESTER_USERNAME=None, HARVESTER_PASSWORD=None)
     with idle.daemon(ready=False) as daemon:
         told = daemon.wait_for("browser.leftovers")

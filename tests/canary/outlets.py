@@ -44,7 +44,7 @@ def _outlet(
 
 
 _GIVES_OUT = (
-    r"^(python|sh|bash|curl) "
+    r"^(\S*/)?(python|sh|bash|curl) "
     r".*(harvester( --json)? (token|export|exec|credential-helper)|v1/session)"
 )
 _SESSION = "session, session JWT, cookie, token"
@@ -109,8 +109,8 @@ OUTLETS: tuple[Outlet, ...] = (
         "HARVESTER_FILES keeps them written, 0600, for programs that read files",
         "file",
         _SESSION,
-        r"/(kept-)?(json|value|netscape|storage-state|header|env|curl|cookie|there)$",
-        test=r"/test_(files|formats_for_real|hand_outs_for_real|planted|tripwire_for_real)\.py::",
+        r"/(kept-)?(json|value|netscape|storage-state|header|env|curl|cookie|cookie\.txt|there)$",
+        test=r"/test_(files|formats_for_real|hand_outs_for_real|main_job|planted|tripwire_for_real)\.py::",
     ),
     _outlet(
         "token --output",

@@ -217,7 +217,7 @@ class Weather:
     def family(self) -> set[int]:
         """All processes of sign-ins of this process: whatever is below it, but for stand-ins."""
         below = descendants(os.getpid())
-        return {one for one in below if b"harvester.standin" not in _line(one)}
+        return {one for one in below if b"standin" not in _line(one)}
 
 
 def watchers(pids: Iterable[int]) -> set[int]:
