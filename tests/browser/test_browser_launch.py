@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import stat
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -306,12 +307,21 @@ def hostile() -> Iterator[Hostile]:
         yield running
 
 
+@pytest.fixture
+def private() -> Iterator[Path]:
+    """A short one: sockets lie below it."""
+    with tempfile.TemporaryDirectory(prefix="hv-") as place:
+        yield Path(place)
+
+
 def test_a_daemon_ends_what_a_killed_one_left_and_nothing_that_lives(
-    hostile: Hostile, tmp_path: Path, world: StandInProcess
+    hostile: Hostile, tmp_path: Path, world: StandInProcess, private: Path
 ) -> None:
     hostile.pages["login /"] = lambda asked: (time.sleep(30), "")[1]
     job = job_for(hostile, totp=None, timeout_s=60.0)  # type: ignore[arg-type]
-    killed, living = Spawned(job), Spawned(job)
+    # A root of its own: any other sign-in of this user would sweep what is left here, as it should.
+    own = {"XDG_RUNTIME_DIR": str(private)}
+    killed, living = Spawned(job, own), Spawned(job, own)
     trees = {}
     for one in (killed, living):
         pids = until(lambda one=one: Seen._with_a_page(descendants(one.process.pid)))
@@ -325,7 +335,7 @@ def test_a_daemon_ends_what_a_killed_one_left_and_nothing_that_lives(
         os.kill(pid, signal.SIGKILL)
     killed.end()
     assert scratch.exists() and not all(ended(pid, 0.2) for pid in trees[killed])
-    idle = Home(tmp_path, world, HARVESTER_USERNAME=None, HARVESTER_PASSWORD=None)
+    idle = Home(tmp_path, world, HARVESTER_USERNAME=None, HARVESTER_PASSWORD=None, **own)
     with idle.daemon(ready=False) as daemon:
         told = daemon.wait_for("browser.leftovers")
         assert told["directories"] == 1 and told["processes"] >= 2
