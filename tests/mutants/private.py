@@ -60,6 +60,20 @@ def mutants() -> Iterator[Mutant]:
         ("tests/unit/test_signin_hand.py",),
     )
     yield Mutant(
+        "our own question follows no redirect",
+        "probe.py",
+        "allow_redirects=False",
+        "allow_redirects=True",
+        ("tests/contract/test_probe_way.py",),
+    )
+    yield Mutant(
+        "our own question believes no unknown certificate",
+        "probe.py",
+        "ssl=trusted(self._ca_file)",
+        "ssl=False",
+        ("tests/contract/test_probe_way.py",),
+    )
+    yield Mutant(
         "no line of the log acts on a terminal",
         "log.py",
         "    return clean(str(value), limit=_FIELD_LIMIT)",

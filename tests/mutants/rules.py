@@ -607,6 +607,13 @@ def _of_leases() -> Iterator[Mutant]:
         proxy,
     )
     yield _off(
+        "of a lease a digest is kept",
+        "leases.py",
+        'return hmac.digest(self._key, token, "sha256")',
+        "return token",
+        book,
+    )
+    yield _off(
         "of two leases none counts",
         "outlets/lease_gate.py",
         "if len(found) > 1:",
