@@ -94,6 +94,8 @@ class Pause(NoPause):
         else:
             changed = profile not in self._profiles
             self._profiles.setdefault(profile, now)
+        if not self._owed:
+            self._beside_others(profile, now)
         if changed:
             event("handing_out.paused", level=logging.WARNING, profile=profile)
         self._owed = True
@@ -105,6 +107,8 @@ class Pause(NoPause):
 
         Raises StoreError where it cannot be kept, and Usage for one profile where all are paused:
         then it stays as it was."""
+        if not self._owed:
+            self.follow()  # one that another process made is not written over unseen
         if profile is not None and self._all is not None:
             raise Usage(
                 f"everything is paused, so {profile} alone cannot be resumed",
@@ -139,6 +143,22 @@ class Pause(NoPause):
         before = self._all, dict(self._profiles)
         self._read()
         return before != (self._all, self._profiles)
+
+    def _beside_others(self, profile: str | None, now: float) -> None:
+        """What another process paused or resumed since it was read, and ours with it: else it
+        would be written over.  What cannot be read now leaves us with what we know."""
+        try:
+            found = self._disk.read_stamped(self._directory, NAME, _LIMIT_BYTES)
+            if (None if found is None else found[1]) == self._stamp:
+                return
+            every, profiles = (None, {}) if found is None else _parsed(found[0])
+        except (StoreError, ValueError, RecursionError):
+            return
+        if profile is None:
+            every = every or now
+        else:
+            profiles.setdefault(profile, now)
+        self._all, self._profiles = every, profiles
 
     def _read(self) -> None:
         try:

@@ -41,11 +41,20 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _TO_BE_HEEDED = (429, 503)
 
 
+class Door(Protocol):
+    """``handout.Handout``."""
+
+    def admit(self) -> None: ...
+
+
 class Keeper(Protocol):
     """The owner of one profile's session, as far as the proxy needs it (see ``api.Keeper``)."""
 
     @property
     def profile(self) -> Profile: ...
+
+    @property
+    def handout(self) -> Door: ...
 
     async def get(self, *, min_valid_s: float, wait_s: float, may_sign_in: bool) -> Served: ...
 
@@ -116,6 +125,10 @@ class Errand:
         places = self._means.places
         await places.take(self._client)
         try:
+            # For its turn and a place one may wait for a minute: who paused meanwhile, or saw a
+            # theft, means what waits here too.
+            self._keeper.handout.admit()
+            self._entrance.check()
             answer = await self._ask(session, body)
             try:
                 if answer.status != 401 or again:

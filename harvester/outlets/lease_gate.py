@@ -87,6 +87,8 @@ def lease_token(headers: MultiMapping[str]) -> bytes | None:
             found.add(one.secret)
         elif _PREFIX in one.secret and not one.secret.startswith(_OWN):
             found |= {b"", one.secret}  # in quotes, in another scheme, with something before it
+        if one.user[: len(_PREFIX)].lower() == _PREFIX:
+            found |= {b"", one.user}  # `curl -u TOKEN:`, where we take any name for none
     if len(found) > 1:
         wrong = Usage(
             "the request does not show one lease's token and nothing else like it",

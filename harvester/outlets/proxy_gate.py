@@ -109,11 +109,13 @@ class Gate:
 @dataclass(frozen=True, slots=True)
 class Shown:
     """One value of a header for credentials.  ``secret`` is the token or the password in it; the
-    whole value where it is none that we read, and then ``scheme`` is empty."""
+    whole value where it is none that we read, and then ``scheme`` is empty.  ``user`` is what
+    stands before a password."""
 
     header: str
     scheme: str
     secret: bytes = field(repr=False)
+    user: bytes = field(default=b"", repr=False)
 
 
 def shown(headers: MultiMapping[str]) -> Iterator[Shown]:
@@ -128,10 +130,10 @@ def shown(headers: MultiMapping[str]) -> Iterator[Shown]:
             if scheme == "basic":
                 try:
                     # Any user name: curl and others cannot send a password alone.
-                    password = base64.b64decode(raw, validate=True).partition(b":")[2]
+                    user, _, password = base64.b64decode(raw, validate=True).partition(b":")
                 except (binascii.Error, ValueError):
                     pass
                 else:
-                    yield Shown(name, scheme, password)
+                    yield Shown(name, scheme, password, user)
                     continue
             yield Shown(name, "", value.encode("utf-8", "replace"))

@@ -125,6 +125,18 @@ async def test_an_element_of_a_page_that_went_away_is_not_typed_into(browser: Br
     assert await browser.window.evaluate("document.querySelector('[name=p]').value") == ""
 
 
+async def test_what_takes_the_focus_as_it_is_given_gets_nothing(browser: Browser) -> None:
+    thief = "<input name=q><script>document.querySelector('[name=p]').onfocus = () => "
+    thief += "document.querySelector('[name=q]').focus()</script>"
+    frame = await seen(browser, FORM + thief)
+    grip = await browser.hold(0)
+    password = of(frame).password
+    assert password is not None
+    with pytest.raises(Moved):
+        await grip.type(password, "hunter2")
+    assert await browser.window.evaluate("document.querySelector('[name=q]').value") == ""
+
+
 class SilentParent:
     """Grants nothing, because nothing may be asked."""
 

@@ -13,11 +13,12 @@ import pytest
 
 from fakehouse import FakeHouse
 from harvester.clock import SystemClock
-from harvester.errors import Paused
+from harvester.errors import NeedsHuman, Paused
 from harvester.outlets.api import Api
 from harvester.outlets.listen import Listener
 from harvester.outlets.proxy import Proxy
 from harvester.outlets.proxy_gate import Gate, bind
+from harvester.outlets.turns import Places
 from harvester.outlets.upstream import Upstream
 from harvester.pause import NoPause
 from harvester.porter import Porter
@@ -294,6 +295,42 @@ async def test_who_pauses_while_a_401_is_looked_into_gets_nothing_sent_again(
     ):
         assert (await one.ask(f"{CHECKED}sessions"))[0] == 401
         assert len(site.seen) == 1 and house.default.reports == [1]
+
+
+@pytest.mark.parametrize("what", ["paused", "needs_human"])
+async def test_what_waits_for_its_place_gets_no_session_after_a_pause_or_a_theft(
+    tmp_path: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setattr("harvester.outlets.proxy.Places", lambda: Places(1))
+    held, go_on = asyncio.Event(), asyncio.Event()
+
+    async def answer(seen: Seen) -> bytes:
+        held.set()
+        await go_on.wait()
+        return plain(b"{}")
+
+    async with (
+        raw_site(answer) as site,
+        proxy_before(site.origin, tmp_path, scene.porter) as (house, path, _),
+        talking(path) as one,
+        talking(path) as other,
+    ):
+        first = asyncio.create_task(one.ask("/x"))
+        await held.wait()
+        second = asyncio.create_task(other.ask("/x"))
+        async with asyncio.timeout(10):
+            while len(scene.audit.lines) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)
+        if what == "paused":
+            scene.pause.paused = True
+        else:
+            house.default.handout.shut = NeedsHuman("held")
+        go_on.set()
+        assert (await first)[0] == 200
+        status, body = await second
+        assert (status, json.loads(body)["code"]) == (409, what)
+        assert len(site.seen) == 1
 
 
 async def test_the_proxy_asks_a_person_once_for_each_connection(

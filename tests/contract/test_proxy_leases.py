@@ -334,6 +334,9 @@ async def test_a_token_that_is_none_any_more_opens_nothing(
         ("Proxy-Authorization: {}",),
         ("Proxy-Authorization: Basic {}",),
         ("Proxy-Authorization: Digest username={}",),
+        ("Proxy-Authorization: Basic {as_user}",),
+        ("Authorization: Basic {as_user}",),
+        ("Proxy-Authorization: Basic {as_user}", "Authorization: Bearer {main}"),
         ("Authorization: Bearer {}, Bearer {}",),
         ("Proxy-Authorization: Bearer {}", "Authorization: Bearer hvl_another"),
         ("Proxy-Authorization: Bearer HVL_{}",),
@@ -344,7 +347,8 @@ async def test_what_looks_like_a_lease_and_is_none_is_refused_and_not_passed_ove
     proxied: Proxied, site: Site, leases: Leases, lines: tuple[str, ...], tcp: bool
 ) -> None:
     token = await token_for(leases)
-    filled = [line.replace("{main}", proxied.token) for line in lines]
+    as_user = base64.b64encode(f"{token}:".encode()).decode()
+    filled = [line.replace("{main}", proxied.token).replace("{as_user}", as_user) for line in lines]
     told = await asked(proxied, token, GOOD, "GET", *filled, tcp=tcp)
     assert told.status in (400, 407), "on the unix socket too, where no token is asked for"
     assert site.seen == []

@@ -74,7 +74,21 @@ def mutants() -> Iterator[Mutant]:
     yield _off(
         "what is paused is not sent once more",
         "outlets/errand.py",
-        "            self._entrance.check()\n",
+        "            verdict = served.verdict\n            self._entrance.check()\n",
+        "            verdict = served.verdict\n",
+        _OUTLETS,
+    )
+    yield _off(
+        "what waits for its place is not sent after a pause",
+        "outlets/errand.py",
+        "            self._entrance.check()\n            answer",
+        "            answer",
+        _OUTLETS,
+    )
+    yield _off(
+        "what waits for its place is not sent after a theft",
+        "outlets/errand.py",
+        "            self._keeper.handout.admit()\n",
         "",
         _OUTLETS,
     )
@@ -97,6 +111,20 @@ def mutants() -> Iterator[Mutant]:
         "pause.py",
         "        if self._owed:\n",
         "        if False:\n",
+        _PAUSE,
+    )
+    yield _off(
+        "what another process paused is not written over",
+        "pause.py",
+        "            self._beside_others(profile, now)\n",
+        "            pass\n",
+        _PAUSE,
+    )
+    yield _off(
+        "who resumes has seen what another process paused",
+        "pause.py",
+        "            self.follow()  # one",
+        "            pass  # one",
         _PAUSE,
     )
     yield _off(

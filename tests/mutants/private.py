@@ -39,6 +39,48 @@ def mutants() -> Iterator[Mutant]:
         _PROCESS,
     )
     yield Mutant(
+        "what the browser's driver says stays in it",
+        "signin/browser/grip.py",
+        "return Moved(step, unsure=",
+        "return Moved(step + text, unsure=",
+        ("tests/unit/test_signin_grip.py",),
+    )
+    yield Mutant(
+        "no picture is being taken when a password is typed",
+        "signin/act.py",
+        "        await self._browser.camera.still()\n        # Asking",
+        "        # Asking",
+        ("tests/unit/test_signin_hand.py",),
+    )
+    yield Mutant(
+        "the page is looked at once more before a password is typed",
+        "signin/act.py",
+        '        await self._check(grip, fields, control, "password")\n        self.stage',
+        "        self.stage",
+        ("tests/unit/test_signin_hand.py",),
+    )
+    yield Mutant(
+        "our own question follows no redirect",
+        "probe.py",
+        "allow_redirects=False",
+        "allow_redirects=True",
+        ("tests/contract/test_probe_way.py",),
+    )
+    yield Mutant(
+        "our own question believes no unknown certificate",
+        "probe.py",
+        "ssl=trusted(self._ca_file)",
+        "ssl=False",
+        ("tests/contract/test_probe_way.py",),
+    )
+    yield Mutant(
+        "no line of the log acts on a terminal",
+        "log.py",
+        "    return clean(str(value), limit=_FIELD_LIMIT)",
+        "    return str(value)",
+        ("tests/unit/test_log.py",),
+    )
+    yield Mutant(
         "a stored session stays with its origin",
         "whose.py",
         "    if session.origin != profile.site.origin:\n",

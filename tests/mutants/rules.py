@@ -600,6 +600,20 @@ def _of_leases() -> Iterator[Mutant]:
         proxy,
     )
     yield _off(
+        "a lease's token as a user name is not passed over",
+        "outlets/lease_gate.py",
+        "        if one.user[: len(_PREFIX)].lower() == _PREFIX:",
+        "        if False:",
+        proxy,
+    )
+    yield _off(
+        "of a lease a digest is kept",
+        "leases.py",
+        'return hmac.digest(self._key, token, "sha256")',
+        "return token",
+        book,
+    )
+    yield _off(
         "of two leases none counts",
         "outlets/lease_gate.py",
         "if len(found) > 1:",

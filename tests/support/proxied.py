@@ -34,11 +34,23 @@ def session(origin: str, generation: int = 1) -> Session:
 
 
 @dataclass
+class FakeDoor:
+    """Open, unless told."""
+
+    shut: errors.HarvesterError | None = None
+
+    def admit(self) -> None:
+        if self.shut is not None:
+            raise self.shut
+
+
+@dataclass
 class ProxyKeeper:
     """Answers at once.  A report of the present generation makes the next one, unless told."""
 
     profile: Profile
     served: Served
+    handout: FakeDoor = field(default_factory=FakeDoor)
     reports: list[int] = field(default_factory=list)
     refreshes: int = 0
     brought: list[Brought] = field(default_factory=list)

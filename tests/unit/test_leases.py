@@ -74,6 +74,7 @@ async def test_a_token_is_told_once_and_kept_nowhere(book: Book, caplog: Any) ->
     kept = SEAL.open(book.record.read_bytes(), profile=PLACE, purpose=PURPOSE).plaintext
     for text in (kept.decode(), str(leases.listed()), repr(lease), json.dumps(lease.shown())):
         assert token not in text and token[4:] not in text
+    assert all(one.encode().hex() not in kept.decode() for one in (token, token[4:]))
     assert lease.digest.hex() not in str(leases.listed()) + json.dumps(lease.shown())
     assert lease.id.encode() not in book.record.read_bytes(), "sealed"
 

@@ -64,6 +64,9 @@ def test_no_field_can_forge_a_line_or_move_a_cursor(form: str) -> None:
     assert out.getvalue().count("\n") == 1
     assert "\x1b" not in out.getvalue()
     assert "\x07" not in out.getvalue()
+    # JSON quotes none of these: a terminal's own commands, what turns a line around, what ends it.
+    event("page", words="a\x9b2J b\u202ec\x7f\x85d\u2028e", inner={"x": ["\x9d0;title\x9c"]})
+    assert all(line.isprintable() for line in out.getvalue().split("\n"))
 
 
 def test_what_is_below_the_level_is_not_written() -> None:

@@ -96,6 +96,23 @@ def test_one_process_follows_another(place: Path, clock: FakeClock) -> None:
     assert ours.follow() and ours.refusal("default") is None
 
 
+def test_what_another_process_paused_is_not_written_over(place: Path, clock: FakeClock) -> None:
+    ours, theirs = Pause(place, clock), Pause(place, clock)
+    theirs.set("work")
+    ours.set("default")
+    assert ours.refusal("work") is not None
+    for one in (theirs, Pause(place, clock)):
+        one.follow()
+        assert one.refusal("default") is not None and one.refusal("work") is not None
+    theirs.lift("work")
+    ours.set("other")
+    assert Pause(place, clock).refusal("work") is None, "nor is what it resumed"
+    theirs.set(None)
+    with pytest.raises(Usage):
+        ours.lift("default")
+    assert Pause(place, clock).refusal("default") is not None
+
+
 @pytest.mark.parametrize(
     "said",
     [

@@ -20,10 +20,14 @@ SUBJECTS = (
     "The password on its way (P, T)",
     "The process (P, T, C, K)",
     "The store (C, S, K)",
+    "The sealing key (K)",
     "The account (A)",
     "The session, kept (C, V)",
     "Where a secret may be typed (P, T)",
     "Serving (C, V)",
+    "Who is given it (C)",
+    "Leases (C)",
+    "A session that was stolen (C)",
     "How it comes to you",
 )
 ROWS_LEAST = 4
@@ -78,9 +82,10 @@ def mutants() -> frozenset[str]:
     place = str(ROOT / "tests" / "mutants")
     sys.path.insert(0, place)
     try:
-        import rules  # as tests/mutants imports it
+        import controls  # as tests/mutants imports them
+        import rules
 
-        return frozenset(one.name for one in rules.mutants())
+        return frozenset(one.name for of in (rules, controls) for one in of.mutants())
     finally:
         sys.path.remove(place)
 
