@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harvester.errors import Busy, NeedsHuman
@@ -26,6 +26,10 @@ _RETRY_S = 5.0
 
 # Whose questions stand in one queue: one program under one name, however many processes it is.
 _Asker = tuple[int | None, str | int | None]
+
+
+def _fine() -> None:
+    """Nothing to look at."""
 
 
 @dataclass(slots=True)
@@ -49,8 +53,12 @@ class Confirm:
         self.words = tuple(words)
         """May be changed; it holds for the next question."""
 
-    async def ask(self, profile: str, operation: str, caller: Caller) -> None:
-        """Raises NeedsHuman unless the command says yes, Busy where too many wait for that."""
+    async def ask(
+        self, profile: str, operation: str, caller: Caller, *, check: Callable[[], None] = _fine
+    ) -> None:
+        """Raises NeedsHuman unless the command says yes, Busy where too many wait for that, and
+        what ``check`` raises when it is this caller's turn: a person who paused everything
+        meanwhile is not asked thirty questions about it."""
         if not self.words:
             return
         if sum(turn.waiting for turn in self._turns.values()) >= WAITING_MOST:
@@ -66,6 +74,7 @@ class Confirm:
             async with turn.lock, self._few:
                 if caller.is_gone():
                     raise ConnectionError("whoever asked is gone")
+                check()
                 why = await failure(
                     self.words, self._told(profile, operation, caller), limit_s=self._limit_s
                 )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harvester.clock import Clock, rfc3339
-from harvester.errors import Paused, StoreError, StoreFull, Usage
+from harvester.errors import Paused, StoreError, Usage
 from harvester.log import event
 from harvester.profile import PROFILE_NAME
 from harvester.vault.durable import Disk, Stamp
@@ -186,7 +186,7 @@ class Pause(NoPause):
         try:
             self._disk.write_atomic(self._directory, NAME, json.dumps(said).encode() + b"\n")
             self._stamp = self._disk.stamp(self._directory, NAME)
-        except StoreFull as error:
+        except StoreError as error:
             error.hint += "; until this process ends it holds, and it is written when it can be"
             raise
         self._owed = False

@@ -29,7 +29,9 @@ class Confirms(Protocol):
 
     words: tuple[str, ...]
 
-    async def ask(self, profile: str, operation: str, caller: Caller) -> None: ...
+    async def ask(
+        self, profile: str, operation: str, caller: Caller, *, check: Callable[[], None]
+    ) -> None: ...
 
 
 class Porter:
@@ -66,7 +68,9 @@ class Porter:
         try:
             self.check(profile)
             if self.confirm is not None and self.asks:
-                await self.confirm.ask(profile, operation, caller)
+                await self.confirm.ask(
+                    profile, operation, caller, check=lambda: self.check(profile)
+                )
                 self.check(profile)
         except (HarvesterError, ConnectionError) as error:
             result = error.code if isinstance(error, HarvesterError) else _LEFT

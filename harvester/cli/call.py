@@ -21,6 +21,7 @@ from harvester.cli.following import Following
 from harvester.cli.progress import Progress
 from harvester.cli.telling import put
 from harvester.client import Client
+from harvester.errors import ConfigInvalid
 from harvester.passkeys import Passkey
 from harvester.session import Cookie, Served
 from harvester.settings import Settings, load, take
@@ -132,6 +133,14 @@ class Call:
         process = self.settings().process
         name = f"harvester-{operation}" if operation else "harvester"
         return Client(process.socket, store=process.store, name=name)
+
+    def client_anyway(self) -> Client:
+        """The daemon, though the settings have become wrong: it runs with those of before, and
+        who must stop something has no file to mend first.  Raises nothing."""
+        try:
+            return self.client()
+        except ConfigInvalid:
+            return Client(self.socket)
 
     def once(
         self, work: Callable[[Once], Awaitable[T]], on_step: OnStep | None = None, *,

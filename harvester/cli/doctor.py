@@ -10,6 +10,7 @@ import click
 from harvester.cli import checks, stored
 from harvester.cli.call import Call, global_options, pass_call
 from harvester.cli.checks import Finding
+from harvester.cli.handing_out import handing_out
 from harvester.cli.telling import put
 from harvester.redact import clean
 
@@ -21,7 +22,8 @@ _MARKS = {"ok": "ok  ", "warn": "warn", "fail": "FAIL"}
 @global_options
 @pass_call
 def command(call: Call, fix: bool) -> int:
-    """Check browser, driver, key, config, store, socket and site.  Exit 1 if anything fails."""
+    """Check browser, driver, key, config, store, socket, site, and what keeps the daemon from
+    handing out.  Exit 1 if anything fails."""
     findings = [_mended(one) if fix else one for one in _findings(call)]
     if call.json:
         told = [
@@ -53,6 +55,7 @@ def _findings(call: Call) -> Iterator[Finding]:
     yield checks.key(settings)
     yield from stored.records(settings)
     yield checks.socket(call, settings)
+    yield from handing_out(call)
     yield checks.memory_kept(call)
     yield from asyncio.run(checks.site(settings))
 

@@ -11,7 +11,7 @@ from harvester.cli.call import Call, global_options, pass_call
 from harvester.cli.telling import put
 from harvester.clock import as_duration, parse_duration
 from harvester.errors import Usage
-from harvester.lease import DEFAULT_S
+from harvester.lease import DEFAULT_S, LONGEST_S, SHORTEST_S
 from harvester.redact import clean
 
 _HEAD = ("ID", "NAME", "PROFILE", "STATE", "ENDS", "USED", "MAY")
@@ -57,7 +57,7 @@ def new(
     }
     told = call.client().new_lease(terms)
     if call.json:
-        return call.put_json(told)
+        return _handed_over(call, told, call.put_json(told))
     lease, proxy = told["lease"], told["proxy"]
     call.say(clean(f"lease {lease['id']}: {_may(lease)}, until {lease['ends_at']}"))
     example = lease["paths"][0].replace("*", "NAME")
@@ -69,7 +69,7 @@ def new(
         call.say(clean(f"  {shows} --unix-socket {proxy['unix']} http://site{example}"))
         if not proxy.get("tcp"):
             call.say("  hint: HARVESTER_PROXY=127.0.0.1:PORT is for who cannot reach that socket")
-    return put(told["token"])
+    return _handed_over(call, told, put(told["token"]))
 
 
 @command.command("list")
@@ -86,7 +86,8 @@ def listed(call: Call) -> int:
         call.say("  hint: `harvester lease revoke --all` begins anew")
     leases = told["leases"]
     if not leases:
-        call.say("there is no lease; make one with: harvester lease new --path PATTERN")
+        if not trouble:
+            call.say("there is no lease; make one with: harvester lease new --path PATTERN")
         return 0
     rows = [_HEAD, *(_row(one) for one in leases)]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
@@ -105,7 +106,7 @@ def revoke(call: Call, lease_id: str | None, everyone: bool) -> int:
     """End one, or all, and what runs under it."""
     if everyone == (lease_id is not None):
         raise Usage("say which lease", hint="harvester lease revoke ID, or --all")
-    told = call.client().revoke_lease("all" if lease_id is None else lease_id)
+    told = call.client_anyway().revoke_lease("all" if lease_id is None else lease_id)
     if call.json:
         return call.put_json(told)
     ended = told["revoked"]
@@ -113,11 +114,24 @@ def revoke(call: Call, lease_id: str | None, everyone: bool) -> int:
     return 0
 
 
+def _handed_over(call: Call, told: Mapping[str, Any], exit_code: int) -> int:
+    """A token that nobody got, and nobody can get any more, opens nothing either."""
+    if exit_code:
+        lease_id = told["lease"]["id"]
+        call.client().revoke_lease(lease_id)
+        call.say(f"nobody got the token, so the lease {clean(lease_id)} is revoked")
+    return exit_code
+
+
 def _seconds(text: str) -> float:
+    hint = f"90s, 15m, 12h or 7d; {as_duration(LONGEST_S)} at most"
     try:
-        return parse_duration(text)
+        lasts_s = parse_duration(text)
     except ValueError:
-        raise Usage("--for is no duration", hint="90s, 15m, 12h or 7d; 30 days at most") from None
+        raise Usage("--for is no duration", hint=hint) from None
+    if not SHORTEST_S <= lasts_s <= LONGEST_S:
+        raise Usage(f"no lease lasts {text}", hint=hint)
+    return lasts_s
 
 
 def _may(lease: Mapping[str, Any]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from harvester.cli.call import Call, global_options, pass_call
-from harvester.errors import NoDaemon
+from harvester.errors import ConfigInvalid, NoDaemon
 
 
 @click.command("pause")
@@ -16,9 +18,9 @@ def command(call: Call) -> int:
 
     Of all profiles, or of the one named by --profile.  The sessions are kept alive meanwhile.
     """
-    name = call.named_profile()
+    name = _name(call)
     try:
-        told = call.client().pause(name)
+        told = call.client_anyway().pause(name)
     except NoDaemon:
         told = call.once(lambda once: once.pause(name))
     if call.json:
@@ -26,3 +28,11 @@ def command(call: Call) -> int:
     what = name or "everything"
     call.say(f"{what}: paused" if told.get("changed") else f"{what}: was paused already")
     return 0
+
+
+def _name(call: Call) -> str | None:
+    """None for all.  Where the settings cannot be read, the daemon knows its profiles."""
+    try:
+        return call.named_profile()
+    except ConfigInvalid:
+        return call.profile or os.environ.get("HARVESTER_PROFILE") or None

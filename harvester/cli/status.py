@@ -131,7 +131,7 @@ def _hand_outs(told: Mapping[str, Any]) -> Iterator[str]:
     if audit.get("trouble"):
         yield f"the audit cannot be written: {audit['trouble']}"
     if audit.get("lost"):
-        yield f"{audit['lost']} hand-outs are not in the audit"
+        yield f"hand-outs that are not in the audit: {audit['lost']}"
 
 
 def _lines(profile: Mapping[str, Any], now: float) -> Iterator[tuple[str, str]]:

@@ -29,6 +29,7 @@ from harvester.errors import (
     RateLimited,
     Usage,
 )
+from harvester.lease import Lease
 from harvester.leases import TOKEN_PREFIX, Held
 from harvester.log import event
 from harvester.outlets.asked import PROFILE_HEADER, Asked, Refused, plain
@@ -125,7 +126,7 @@ class LeaseGate:
             raise self._forbidden(held, asked, f"does not go with {override}")
         if PROFILE_HEADER in headers and asked.profile != terms.profile:
             raise self._forbidden(held, asked, f"is for the profile {terms.profile}")
-        return replace(asked, profile=terms.profile, client=f"lease {held.lease.id}")
+        return replace(asked, profile=terms.profile, client=named(held.lease))
 
     async def let_in(self, held: Held, asked: Asked, site: Site) -> None:
         """It counts from here on.  Raises LeaseForbids, Refused, a StoreError."""
@@ -173,7 +174,7 @@ class LeaseGate:
         return error
 
     def _told(self, held: Held, asked: Asked, refused: HarvesterError | None) -> None:
-        """A use of a lease, or why there was none: who keeps a record of uses hears of it here.
+        """A use of a lease, or why there was none; the audit is told by ``proxy.py``.
 
         For debugging alone in the log: who has a lease must not be able to fill a disk with it."""
         event(
@@ -182,6 +183,11 @@ class LeaseGate:
             lease=held.lease.id, profile=held.lease.terms.profile, method=asked.method,
             path=asked.path, code=None if refused is None else refused.code,
         )  # fmt: skip
+
+
+def named(lease: Lease) -> str:
+    """What the audit calls whoever shows this lease's token."""
+    return f"lease {lease.id}"
 
 
 def _signs_out(asked: Asked, site: Site) -> bool:

@@ -20,13 +20,14 @@ from multidict import CIMultiDict
 
 from harvester.clock import Clock
 from harvester.errors import HarvesterError, OrganizationPinned, Usage
+from harvester.leases import Held
 from harvester.outlets.asked import Asked, Refused, read
 from harvester.outlets.client_answer import ClientAnswer
 from harvester.outlets.client_end import Answer, Hall, Refuse
 from harvester.outlets.client_request import ClientRequest
 from harvester.outlets.entrance import PROXY
 from harvester.outlets.errand import Errand, Keeper, Means
-from harvester.outlets.lease_gate import Book, LeaseGate, lease_token
+from harvester.outlets.lease_gate import Book, LeaseGate, lease_token, named
 from harvester.outlets.listen import ACCEPTS_A_TURN, BACKLOG
 from harvester.outlets.peer import Connected
 from harvester.outlets.problems import problem, raw_problem, unexpected
@@ -204,10 +205,27 @@ class Proxy:
         self, request: ClientRequest, asked: Asked, token: bytes, *, on_tcp: bool
     ) -> None:
         gate = self._lease_gate
-        held = gate.find(token)
-        asked = gate.narrowed(held, asked, request.headers)
-        keeper = self._house.keeper(asked.profile)
-        await gate.let_in(held, asked, keeper.profile.site)
+        held: Held | None = None
+        try:
+            held = gate.find(token)
+            asked = gate.narrowed(held, asked, request.headers)
+            keeper = self._house.keeper(asked.profile)
+            await gate.let_in(held, asked, keeper.profile.site)
+        except (HarvesterError, Refused) as error:
+            self._lease_refused(request, held, error)
+            raise
         async with gate.while_it_lasts(held, request):
             with Errand(self._means, request, asked, keeper, on_tcp=on_tcp) as errand:
                 await errand.run()
+
+    def _lease_refused(
+        self, request: ClientRequest, held: Held | None, error: HarvesterError | Refused
+    ) -> None:
+        """Who tries what his lease is not for, or with a token that is none, is in the audit."""
+        self._porter.audit.tell(
+            PROXY,
+            None if held is None else held.lease.terms.profile,
+            request.end.visitor,
+            None if held is None else named(held.lease),
+            result=(error.error if isinstance(error, Refused) else error).code,
+        )

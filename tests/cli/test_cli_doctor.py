@@ -172,6 +172,49 @@ def test_a_daemon_that_answers_is_told(cli: Run, daemon: FakeDaemon, capsys: Out
     assert "4711" in told(capsys)["socket"]["message"]
 
 
+ALARM = {"message": "an older one was put back", "hint": "run: harvester unlock", "held": True}
+LATCH = {"message": "the password was refused", "hint": "set another password"}
+SINCE = "2026-11-23T10:00:00Z"
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(
+    ("status", "leases", "state", "says", "mend"),
+    [
+        ({}, {}, "ok", "hands out", ""),
+        ({"paused": {"all_since": SINCE}}, {}, "warn", "everything is paused", "harvester resume"),
+        (
+            {"paused": {"all_since": None, "profiles": {"work": SINCE}}}, {}, "warn",
+            "work is paused", "resume --profile work",
+        ),
+        ({"audit": {"trouble": "it is a link"}}, {}, "fail", "it is a link", "HARVESTER_AUDIT=no"),
+        ({}, {"trouble": {"message": "damaged"}}, "fail", "damaged", "lease revoke --all"),
+        (
+            {"profiles": [{"profile": "work", "alarm": ALARM, "latch": LATCH}]}, {}, "fail",
+            "work: nothing is handed out, with an alarm: an older one was put back", "unlock",
+        ),
+        (
+            {"profiles": [{"profile": "work", "alarm": {**ALARM, "held": False}}]}, {}, "warn",
+            "serving goes on", "unlock",
+        ),
+        (
+            {"profiles": [{"profile": "work", "latch": LATCH}]}, {}, "fail",
+            "the password was refused", "set another password",
+        ),
+    ],
+)  # fmt: skip
+def test_what_keeps_a_daemon_from_handing_out_is_told_with_what_ends_it(
+    cli: Run, daemon: FakeDaemon, capsys: Out, status: dict[str, Any], leases: dict[str, Any],
+    state: str, says: str, mend: str,
+) -> None:  # fmt: skip
+    daemon.set("/v1/status", {"pid": 4711, "profiles": [], **status})
+    daemon.set("/v1/leases", {"version": 1, "leases": [], "trouble": None, **leases})
+    assert cli("doctor", "--json") == (1 if state == "fail" else 0)
+    serving = told(capsys)["serving"]
+    assert serving["state"] == state
+    assert says in serving["message"] and mend in serving["mend"]
+
+
 @pytest.mark.usefixtures("offline")
 def test_a_socket_path_that_is_too_long_fails(
     cli: Run, capsys: Out, monkeypatch: pytest.MonkeyPatch

@@ -72,6 +72,21 @@ def test_as_json_it_is_the_answer_of_the_daemon(daemon: FakeDaemon, cli: Run, ca
     assert err == ""
 
 
+@pytest.mark.parametrize("words", [(), ("--json",)])
+def test_a_token_that_reaches_nobody_opens_nothing(
+    daemon: FakeDaemon, cli: Run, capsys: Out, monkeypatch: pytest.MonkeyPatch,
+    words: tuple[str, ...],
+) -> None:  # fmt: skip
+    daemon.set("/v1/leases", made())
+    daemon.set("/v1/leases/revoke", {"done": True, "revoked": ["abcdefgh"]})
+    # As `put` says where the disk is full or the reader has gone.
+    monkeypatch.setattr("harvester.cli.lease.put", lambda text: 1)
+    monkeypatch.setattr("harvester.cli.call.put", lambda text: 1)
+    assert cli("lease", "new", "--path", "/x", *words) == 1
+    assert [asked.body for asked in daemon.asked[1:]] == [{"id": "abcdefgh"}]
+    assert "abcdefgh is revoked" in capsys.readouterr().err
+
+
 def test_quiet_is_the_token_alone(daemon: FakeDaemon, cli: Run, capsys: Out) -> None:
     daemon.set("/v1/leases", made())
     assert cli("-q", "lease", "new", "--path", "/x") == 0
@@ -84,6 +99,8 @@ def test_quiet_is_the_token_alone(daemon: FakeDaemon, cli: Run, capsys: Out) -> 
         (),
         ("--path", "/x", "--for", "soon"),
         ("--path", "/x", "--for", "1w"),
+        ("--path", "/x", "--for", "31d"),
+        ("--path", "/x", "--for", "0s"),
         ("--path", "/x", "--uses", "many"),
     ],
 )
@@ -121,8 +138,18 @@ def test_no_lease_and_a_closed_book_are_said(daemon: FakeDaemon, cli: Run, capsy
     assert out == ""
     assert "no lease is honoured: the record is damaged" in err
     assert "harvester lease revoke --all" in err
+    assert "lease new" not in err  # it would be refused
     assert cli("lease", "list", "--json") == 0
     assert json.loads(capsys.readouterr().out)["trouble"] == trouble
+
+
+def test_a_lease_is_revoked_though_the_settings_have_become_wrong(
+    daemon: FakeDaemon, cli: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARVESTER_TRIPWIRE", "bogus")
+    daemon.set("/v1/leases/revoke", {"done": True, "revoked": ["abcdefgh"]})
+    assert cli("lease", "revoke", "--all") == 0
+    assert [asked.body for asked in daemon.asked] == [{"id": "all"}]
 
 
 def test_one_or_all_are_revoked_and_never_all_by_an_oversight(

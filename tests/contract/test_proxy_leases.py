@@ -25,8 +25,10 @@ from harvester.leases import Leases
 from harvester.outlets import lease_gate
 from harvester.outlets.asked import Refused
 from harvester.outlets.lease_gate import LeaseGate
+from harvester.porter import Porter
 from harvester.scope import Scope
 from harvester.vault.directory import DirectoryStore, prepare
+from porters import Told as Audited
 from proxied import CHECKED, Proxied, ProxyHouse, Told, proxying
 from rawsite import Seen, Site, plain, raw_site
 from storekit import SEAL
@@ -546,3 +548,27 @@ async def test_each_use_and_each_refusal_is_told_of_without_the_token(
     assert told["lease.used"]["lease"] == told["lease.refused"]["lease"] == lease.id
     assert told["lease.refused"]["code"] == "lease_forbids"
     assert token[4:] not in str(told) + caplog.text
+
+
+async def test_who_tries_more_than_his_lease_is_for_is_in_the_audit(
+    tmp_path: Path, site: Site, leases: Leases
+) -> None:
+    audit = Audited()
+    lease, token = await leases.make(replace(TERMS, rate=Rate(1, 60.0)))
+    async with proxying(
+        tmp_path, ProxyHouse(site.origin), leases=leases, porter=Porter(audit=audit)
+    ) as proxied:
+        await asked(proxied, token, "/api/secret")
+        await asked(proxied, token)
+        await asked(proxied, token)
+        await asked(proxied, token + "x")
+        await leases.revoke(lease.id)
+        await asked(proxied, token)
+    name = f"lease {lease.id}"
+    assert [line[:4] for line in audit.lines] == [
+        ("proxy", "default", name, "lease_forbids"),
+        ("proxy", "default", name, "given"),
+        ("proxy", "default", name, "rate_limited"),
+        ("proxy", None, None, "lease_unknown"),
+        ("proxy", None, None, "lease_ended"),
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from harvester.audit import NoAudit
@@ -38,7 +39,9 @@ class Asked:
         self.questions = 0
         self._pause = pause
 
-    async def ask(self, profile: str, operation: str, caller: Caller) -> None:
+    async def ask(
+        self, profile: str, operation: str, caller: Caller, *, check: Callable[[], None]
+    ) -> None:
         self.questions += 1
         self._pause.paused = self._pause.paused or self.pauses
         if self.says_no:

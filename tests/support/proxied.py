@@ -15,6 +15,7 @@ from harvester.outlets import proxy_token
 from harvester.outlets.proxy import Proxy
 from harvester.outlets.proxy_sockets import proxy_sockets
 from harvester.outlets.upstream import Upstream
+from harvester.porter import Porter
 from harvester.profile import Limit, Profile, Site
 from harvester.session import Cookie, Served, Session
 from harvester.setcookie import Brought
@@ -201,7 +202,7 @@ class Listens:
 @asynccontextmanager
 async def proxying(
     place: Path, house: ProxyHouse, *, listens: str = "unix", governs: bool = True,
-    leases: Leases | None = None,
+    leases: Leases | None = None, porter: Porter | None = None,
 ) -> AsyncIterator[Proxied]:  # fmt: skip
     tally = Tally()
     with proxy_sockets(Listens(listens), place / "run" / "harvester.sock") as sockets:
@@ -212,6 +213,7 @@ async def proxying(
             governs=governs,
             tally=tally,
             leases=leases,
+            porter=porter,
         )
         await sockets.open(proxy)
         assert sockets.shown is not None

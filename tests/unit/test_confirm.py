@@ -11,8 +11,10 @@ import pytest
 
 from harvester import confirm as confirm_module
 from harvester.confirm import AT_ONCE, Confirm
-from harvester.errors import Busy, NeedsHuman
+from harvester.errors import Busy, NeedsHuman, Paused
+from harvester.porter import Porter
 from harvester.visitor import Caller, Visitor
+from porters import Stopped
 
 ENVIRON = {
     "PATH": os.environ["PATH"],
@@ -114,6 +116,21 @@ async def test_nobody_is_asked_about_a_caller_who_has_gone_away(tmp_path: Path) 
     gone = True
     await asyncio.gather(first, second)
     assert (tmp_path / "asked").read_text() == "x\n"
+
+
+async def test_nobody_is_asked_about_what_was_paused_while_it_waited(tmp_path: Path) -> None:
+    """As the porter uses it: the person who shut the door is left in peace."""
+    pause = Stopped()
+    one = asking(tmp_path, f"echo 1 >> {tmp_path}/asked; sleep 0.3")
+    porter = Porter(pause=pause, confirm=one)
+    asked = [
+        asyncio.create_task(porter.admit("default", "session", caller(1, "tool"))) for _ in range(4)
+    ]
+    await asyncio.to_thread(_written, tmp_path / "asked")
+    pause.paused = True
+    ended = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(error, Paused) for error in ended)
+    assert (tmp_path / "asked").read_text() == "1\n"
 
 
 async def test_who_is_cancelled_ends_the_question_with_all_that_it_started(tmp_path: Path) -> None:

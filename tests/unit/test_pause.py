@@ -179,6 +179,17 @@ def test_a_full_disk_stops_no_pause_and_it_is_written_when_there_is_room(
     assert Pause(place, clock).refusal("default") is not None
 
 
+def test_what_stands_in_the_way_stops_no_pause_and_it_is_said_that_it_holds(
+    place: Path, clock: FakeClock
+) -> None:
+    pause = Pause(place, clock)
+    (place / "paused").mkdir()
+    with pytest.raises(StoreUnsafe) as refused:
+        pause.set(None)
+    assert "until this process ends it holds" in refused.value.hint
+    assert pause.refusal("default") is not None
+
+
 def test_a_resume_that_cannot_be_kept_is_none(place: Path, clock: FakeClock) -> None:
     calls = Broken()
     pause = Pause(place, clock, disk=Disk(calls, private_dirs=True))
