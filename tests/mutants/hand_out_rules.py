@@ -172,7 +172,7 @@ def mutants() -> Iterator[Mutant]:
     yield _off(
         "a token that is said twice is none",
         "outlets/proxy_gate.py",
-        "if any(len(headers.getall(name, [])) > 1 for name in _TOKEN_HEADERS):",
+        "if any(len(headers.getall(name, [])) > 1 for name in CREDENTIALS):",
         "if False:",
         _TCP,
     )

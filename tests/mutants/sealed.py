@@ -89,8 +89,8 @@ def mutants() -> Iterator[Mutant]:
     yield Mutant(
         "a record of an unknown key is not ours to judge",
         "vault/seal.py",
-        "master = self._keys.find(label.kid)\n",
-        "master = self._keys.find(label.kid) or self._keys.primary\n",
+        "master = self._keys.find(label.kid, label.kdf)\n",
+        "master = self._keys.find(label.kid, label.kdf) or self._keys.current().primary\n",
         _SEAL,
     )
     yield Mutant(
@@ -148,8 +148,8 @@ def mutants() -> Iterator[Mutant]:
     yield Mutant(
         "a field that is not known may change the meaning",
         "vault/seal.py",
-        " or set(fields) - _HEADER_FIELDS:",
-        ":",
+        " or set(fields) - _HEADER_FIELDS or unknown:",
+        " or unknown:",
         _SEAL,
     )
     # rolled back
