@@ -62,6 +62,10 @@ class SecretSource:
             return f"command {self.argv[0]}"
         return f"environment ({self.name})"
 
+    def named(self) -> str:
+        """The setting, and where its value comes from unless that is the setting itself."""
+        return self.name if self.kind == "value" else f"{self.name} ({self.where()})"
+
 
 @dataclass(frozen=True, slots=True)
 class KeyChoice:

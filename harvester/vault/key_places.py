@@ -166,7 +166,7 @@ class Passphrase:
         return read_secret(self._source, key=True)
 
     def _wrong(self, known: dict[str, Kdf]) -> KeyWrong:
-        where = f"{self._source.name} ({self._source.where()})"
+        where = self._source.named()
         if known:
             return KeyWrong(
                 f"{where} is not the passphrase that this store was sealed with",

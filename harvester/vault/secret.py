@@ -156,4 +156,4 @@ def _invalid(source: SecretSource, what: str) -> ConfigInvalid:
         "file": "the file's first line must be the secret",
         "command": "run the command by hand: its first line of output must be the secret",
     }[source.kind]
-    return ConfigInvalid(f"{source.name} ({source.where()}) {what}", hint=hint)
+    return ConfigInvalid(f"{source.named()} {what}", hint=hint)

@@ -13,6 +13,9 @@ _PAUSE = "tests/unit/test_pause.py"
 _TRAIL = "tests/unit/test_trail.py"
 _CONFIRM = "tests/unit/test_confirm.py"
 _FILES = "tests/unit/test_files.py"
+_LEASED = (
+    "tests/contract/test_proxy_leases.py::test_who_tries_more_than_his_lease_is_for_is_in_the_audit"
+)
 _TCP = "tests/contract/test_proxy_tcp.py"
 
 
@@ -189,6 +192,20 @@ def mutants() -> Iterator[Mutant]:
         "if caller.is_gone():",
         "if False:",
         _CONFIRM,
+    )
+    yield _off(
+        "nobody is asked about what was paused while it waited",
+        "confirm.py",
+        "                check()\n",
+        "",
+        _CONFIRM,
+    )
+    yield _off(
+        "who tries more than his lease is for is in the audit",
+        "outlets/proxy.py",
+        "self._lease_refused(request, held, error)",
+        "pass",
+        _LEASED,
     )
     yield _off(
         "a name is short printable ASCII",

@@ -166,6 +166,12 @@ def test_a_fingerprint_depends_on_the_key_and_on_where_the_parts_end() -> None:
 # Secrets
 
 
+def test_where_a_secret_comes_from_is_said_once() -> None:
+    assert SecretSource(kind="value", name="HARVESTER_KEY").named() == "HARVESTER_KEY"
+    given = SecretSource(kind="file", name="HARVESTER_KEY_FILE", path="/srv/key")
+    assert given.named() == "HARVESTER_KEY_FILE (file /srv/key)"
+
+
 def test_a_secret_is_the_first_line_wherever_it_comes_from(tmp_path: Path) -> None:
     path = tmp_path / "password"
     path.write_bytes(" hunter2 ü \r\nuser: ada\n".encode())
