@@ -62,7 +62,8 @@ def new(
     call.say(clean(f"lease {lease['id']}: {_may(lease)}, until {lease['ends_at']}"))
     example = lease["paths"][0].replace("*", "NAME")
     method = "" if "GET" in lease["methods"] else f" -X {lease['methods'][0]}"
-    shows = f'curl{method} -H "Proxy-Authorization: Bearer {_VARIABLE}"'
+    # Through a pipe: everybody on a machine can read a command's words.
+    shows = f"printf 'Proxy-Authorization: Bearer %s' \"{_VARIABLE}\" | curl{method} -H @-"
     if proxy.get("tcp"):
         call.say(clean(f"  {shows} http://{proxy['tcp']}{example}"))
     if proxy.get("unix"):

@@ -47,7 +47,7 @@ def test_the_token_is_the_value_and_stands_nowhere_else(
     assert out == TOKEN + "\n"
     assert TOKEN not in err
     assert "GET /api/managed-agents/*, 60/m, 3 uses, until 2026-11-23T11:00:00Z" in err
-    shows = 'curl -H "Proxy-Authorization: Bearer $TOKEN"'
+    shows = "printf 'Proxy-Authorization: Bearer %s' \"$TOKEN\" | curl -H @-"
     assert f"{shows} http://127.0.0.1:8787/api/managed-agents/NAME" in err
     assert f"{shows} --unix-socket /run/x/proxy.sock http://site/api/managed-agents/NAME" in err
 
