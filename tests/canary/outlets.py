@@ -109,7 +109,7 @@ OUTLETS: tuple[Outlet, ...] = (
         "HARVESTER_FILES keeps them written, 0600, for programs that read files",
         "file",
         _SESSION,
-        r"/(kept-)?(json|value|netscape|storage-state|header|env|curl|cookie|cookie\.txt|there)$",
+        r"/(kept-)?(json|value|netscape|storage-state|header|env|curl|cookie|cookie\.txt|kept|there)$",
         test=r"/test_(files|formats_for_real|hand_outs_for_real|main_job|planted|tripwire_for_real)\.py::",
     ),
     _outlet(

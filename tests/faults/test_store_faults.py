@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from faultydisk import open_fds
 from harvester.errors import StoreError, StoreFull
 from harvester.vault.directory import DirectoryStore, prepare
 from harvester.vault.durable import Calls, Disk
@@ -67,6 +66,12 @@ def refusing(number: int) -> Callable[[], None]:
 
 def store_at(root: Path, calls: Calls | None = None) -> DirectoryStore:
     return DirectoryStore(root, SEAL, disk=Disk(calls, private_dirs=True))
+
+
+def open_fds() -> int:
+    from faultydisk import open_fds as counted  # late: children of tests here import this file
+
+    return counted()
 
 
 @pytest.fixture
