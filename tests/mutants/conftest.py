@@ -8,7 +8,7 @@ import pytest
 from mutant import Mutant
 
 # Each takes some seconds; every so many-th is tried in a usual run.
-SAMPLE_EVERY = 12
+SAMPLE_EVERY = 24
 
 
 @pytest.fixture
