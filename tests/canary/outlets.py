@@ -121,6 +121,14 @@ OUTLETS: tuple[Outlet, ...] = (
         test=r"/test_cli_token\.py::",
     ),
     _outlet(
+        "a storage state that a test of browsers writes down",
+        "Playwright takes it as a file; the test plays its user",
+        "file",
+        _SESSION,
+        r"/state\.json$",
+        test=r"/test_storage_state\.py::",
+    ),
+    _outlet(
         "token --github",
         "a private file in the runner's temp directory, for the steps that follow",
         "file",
