@@ -19,6 +19,8 @@ from pathlib import Path
 # A sign-in's processes live for a second and more; a fast command's words are told by the one who
 # starts it.  Each look costs a third of a millisecond and what is new.
 EVERY_S = 0.1
+# The kinds of place that are known by these looks alone.
+SAMPLED = frozenset({"cmdline", "environ", "browser file"})
 # A process is born with its parent's words and gets its own a moment later: it is looked at anew.
 _LOOKS = 4
 _OURS = re.compile(rb"(^|[\0/])harvester(\.[a-z_.]+)?(\0|$)|/playwright/driver/|chrom|headless")
